@@ -1,0 +1,205 @@
+-- What an application calls, inside its own transaction. Security definer, so that an application needs EXECUTE and no
+-- table privilege; the fixed search_path keeps a caller from putting its own operators in front of ours.
+
+set local lock_timeout = '5s';
+
+-- Wakes the workers if, and only if, all of them sleep. A sleeping worker holds the wake lock exclusively, so failing
+-- to share it means somebody must be told. Sharing it to the end of the transaction keeps a worker from falling asleep
+-- between this transaction's insert and its commit. NOTIFY on every transaction would serialise all commits.
+create function postrider.wake_workers() returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if not pg_try_advisory_xact_lock_shared(8103510517862818085) then
+        perform pg_notify('postrider', '');
+    end if;
+end
+$$;
+comment on function postrider.wake_workers() is
+    'Sends a notice if every worker sleeps. Lock 8103510517862818085 (the bytes of "postride") is the wake gate.';
+
+create function postrider.check_event(tenant text, type text, payload json, idempotency_key text, ordering_key text)
+    returns void
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    max_bytes constant integer := coalesce(nullif(current_setting('postrider.max_payload_bytes', true), ''), '262144');
+begin
+    if coalesce(tenant, '') = '' or length(tenant) > 200 then
+        raise exception using errcode = '22023', message = 'postrider: tenant must have 1 to 200 characters';
+    end if;
+    if type is null or type !~ '^[A-Z][A-Z0-9_]{0,99}$' then
+        raise exception using errcode = '22023',
+            message = format('postrider: invalid event type %s', coalesce(quote_literal(left(type, 120)), 'null')),
+            hint = 'An event type is 1 to 100 characters of A-Z, 0-9 and _, and begins with a letter, such as LEAD_CREATED.';
+    end if;
+    if payload is null then
+        raise exception using errcode = '22023', message = 'postrider: payload must not be null',
+            hint = 'For an event without data pass the JSON null: ''null''.';
+    end if;
+    if octet_length(payload::text) > max_bytes then
+        raise exception using errcode = '22023',
+            message = format('postrider: payload has %s bytes, the limit is %s', octet_length(payload::text), max_bytes),
+            hint = 'Send a reference to large data, or raise the setting postrider.max_payload_bytes of the database.';
+    end if;
+    if idempotency_key = '' or length(idempotency_key) > 200 then
+        raise exception using errcode = '22023', message = 'postrider: idempotency_key must have 1 to 200 characters, or be null';
+    end if;
+    if ordering_key = '' or length(ordering_key) > 200 then
+        raise exception using errcode = '22023', message = 'postrider: ordering_key must have 1 to 200 characters, or be null';
+    end if;
+end
+$$;
+comment on function postrider.check_event(text, text, json, text, text) is
+    'Refuses a malformed event with SQLSTATE 22023 and a message that says what is allowed.';
+
+-- Returns the event that owns the key: the given one if the key is new, else the one that the first call made.
+-- Uniqueness over day partitions: each use writes a row for its day and one for the day before, so that two
+-- transactions that begin up to a day apart meet in one partition.
+create function postrider.claim_idempotency_key(tenant text, key text, event_id bigint) returns bigint
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    today constant bigint := postrider.first_id_at(date_trunc('day', now(), 'UTC'));
+    yesterday constant bigint := postrider.first_id_at(date_trunc('day', now(), 'UTC') - interval '1 day');
+    owner bigint;
+begin
+    select i.event_id into owner from postrider.idempotency i
+     where i.tenant = claim_idempotency_key.tenant and i.key = claim_idempotency_key.key limit 1;
+    if owner is not null then
+        return owner;
+    end if;
+
+    insert into postrider.idempotency (first_id, tenant, key, event_id)
+    values (yesterday, claim_idempotency_key.tenant, claim_idempotency_key.key, claim_idempotency_key.event_id)
+    on conflict do nothing;
+    if not found then
+        select i.event_id into strict owner from postrider.idempotency i
+         where i.tenant = claim_idempotency_key.tenant and i.key = claim_idempotency_key.key
+           and i.first_id = yesterday;
+        return owner;
+    end if;
+
+    insert into postrider.idempotency (first_id, tenant, key, event_id)
+    values (today, claim_idempotency_key.tenant, claim_idempotency_key.key, claim_idempotency_key.event_id)
+    on conflict do nothing;
+    if not found then
+        select i.event_id into strict owner from postrider.idempotency i
+         where i.tenant = claim_idempotency_key.tenant and i.key = claim_idempotency_key.key and i.first_id = today;
+        update postrider.idempotency i set event_id = owner
+         where i.tenant = claim_idempotency_key.tenant and i.key = claim_idempotency_key.key
+           and i.first_id = yesterday;
+        return owner;
+    end if;
+    return claim_idempotency_key.event_id;
+end
+$$;
+comment on function postrider.claim_idempotency_key(text, text, bigint) is
+    'The event that owns an idempotency key; waits for a concurrent transaction that uses the same key.';
+
+create function postrider.enqueue(
+    tenant text,
+    type text,
+    payload json,
+    idempotency_key text default null,
+    ordering_key text default null,
+    deliver_after timestamptz default null
+) returns bigint
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    new_id constant bigint := postrider.next_id();
+    owner bigint;
+    new_bucket constant smallint := hashtextextended(tenant, 0) & 255;
+begin
+    perform postrider.check_event(tenant, type, payload, idempotency_key, ordering_key);
+    if idempotency_key is not null then
+        owner := postrider.claim_idempotency_key(tenant, idempotency_key, new_id);
+        if owner <> new_id then
+            return owner;
+        end if;
+    end if;
+
+    insert into postrider.event (id, bucket, tenant, type, ordering_key, payload)
+    values (new_id, new_bucket, tenant, type, ordering_key, payload);
+    if deliver_after > clock_timestamp() then
+        insert into postrider.deferred (due_at, bucket, event_id, tenant)
+        values (deliver_after, new_bucket, new_id, tenant);
+    else
+        insert into postrider.outbox (bucket, event_id, tenant) values (new_bucket, new_id, tenant);
+    end if;
+    perform postrider.wake_workers();
+    return new_id;
+end
+$$;
+comment on function postrider.enqueue(text, text, json, text, text, timestamptz) is
+    'Writes one event in the transaction of the caller and returns its id. Nothing is sent unless that transaction commits.';
+
+create function postrider.enqueue_many(
+    tenants text[],
+    types text[],
+    payloads json[],
+    idempotency_keys text[] default null,
+    ordering_keys text[] default null,
+    deliver_after timestamptz[] default null
+) returns bigint[]
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    total constant integer := cardinality(tenants);
+    ids bigint[];
+    one record;
+begin
+    if total is distinct from cardinality(types) or total is distinct from cardinality(payloads)
+       or cardinality(idempotency_keys) <> total or cardinality(ordering_keys) <> total
+       or cardinality(deliver_after) <> total then
+        raise exception using errcode = '22023', message = 'postrider: the arrays must have the same length',
+            detail = format('tenants %s, types %s, payloads %s, idempotency_keys %s, ordering_keys %s, deliver_after %s',
+                            coalesce(total, 0), coalesce(cardinality(types), 0), coalesce(cardinality(payloads), 0),
+                            cardinality(idempotency_keys), cardinality(ordering_keys), cardinality(deliver_after));
+    end if;
+    if idempotency_keys is not null then
+        -- In key order, so that two bulk calls over the same keys cannot deadlock.
+        ids := array_fill(0::bigint, array[total]);
+        for one in
+            select * from unnest(tenants, types, payloads, idempotency_keys, ordering_keys, deliver_after)
+                with ordinality as e (tenant, type, payload, idempotency_key, ordering_key, deliver_after, place)
+             order by e.tenant, e.idempotency_key, place
+        loop
+            ids[one.place] := postrider.enqueue(one.tenant, one.type, one.payload, one.idempotency_key,
+                                                one.ordering_key, one.deliver_after);
+        end loop;
+        return ids;
+    end if;
+
+    perform postrider.check_event(e.tenant, e.type, e.payload, null, e.ordering_key)
+       from unnest(tenants, types, payloads, ordering_keys) as e (tenant, type, payload, ordering_key);
+    with input as materialized (
+        select postrider.next_id() as id, (hashtextextended(e.tenant, 0) & 255)::smallint as bucket,
+               e.tenant, e.type, e.payload, e.ordering_key, e.deliver_after, e.place
+          from unnest(tenants, types, payloads, ordering_keys, deliver_after)
+               with ordinality as e (tenant, type, payload, ordering_key, deliver_after, place)
+    ), recorded as (
+        insert into postrider.event (id, bucket, tenant, type, ordering_key, payload)
+        select i.id, i.bucket, i.tenant, i.type, i.ordering_key, i.payload from input i
+    ), later as (
+        insert into postrider.deferred (due_at, bucket, event_id, tenant)
+        select i.deliver_after, i.bucket, i.id, i.tenant from input i where i.deliver_after > statement_timestamp()
+    ), queued as (
+        insert into postrider.outbox (bucket, event_id, tenant)
+        select i.bucket, i.id, i.tenant from input i
+         where i.deliver_after is null or i.deliver_after <= statement_timestamp()
+    )
+    select coalesce(array_agg(i.id order by i.place), '{}') into ids from input i;
+    perform postrider.wake_workers();
+    return ids;
+end
+$$;
+comment on function postrider.enqueue_many(text[], text[], json[], text[], text[], timestamptz[]) is
+    'Bulk form of enqueue over parallel arrays; returns the ids in their order.';
