@@ -1,0 +1,149 @@
+//! Words for what went wrong: of one attempt, and of a delivery given up. The texts are stored in the database,
+//! shown by the API and used as metric labels, so they never change.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A stored word that this version does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {kind} {word:?}")]
+pub struct UnknownWord {
+    kind: &'static str,
+    word: String,
+}
+
+/// Defines an enum of words with one table of variants and texts, so that writing and reading cannot disagree.
+macro_rules! words {
+    ($(#[$about:meta])* $name:ident, $kind:literal, { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl $name {
+            /// Every value, in the order of declaration.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The stored word.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, UnknownWord> {
+                match word {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(UnknownWord { kind: $kind, word: word.to_owned() }),
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// Why an attempt failed.
+    ///
+    /// ```
+    /// use postrider_core::failure::FailureKind;
+    ///
+    /// assert_eq!(FailureKind::RefusedAddress.as_str(), "refused_address");
+    /// assert_eq!("tls".parse(), Ok(FailureKind::Tls));
+    /// ```
+    FailureKind, "failure kind", {
+        /// The receiver answered with something other than 2xx.
+        Status = "status",
+        /// The attempt took longer than the webhook's timeout.
+        Timeout = "timeout",
+        /// The host name could not be resolved.
+        Dns = "dns",
+        /// The host is, or resolves to, an address that webhooks may not reach.
+        RefusedAddress = "refused_address",
+        /// The stored URL is not one that the rules allow.
+        InvalidUrl = "invalid_url",
+        /// No connection: refused, unreachable, or reset before the request was sent.
+        Connect = "connect",
+        /// The TLS handshake failed, or the certificate is not trusted.
+        Tls = "tls",
+        /// The receiver did not speak HTTP, or broke the connection in the middle of the answer.
+        Protocol = "protocol",
+        /// The worker was told to stop at once.
+        Aborted = "aborted",
+        /// A fault of postrider itself, such as a secret that cannot be decrypted.
+        Internal = "internal",
+    }
+}
+
+words! {
+    /// Why a delivery was given up.
+    ///
+    /// ```
+    /// use postrider_core::failure::DeadLetterReason;
+    ///
+    /// assert_eq!(DeadLetterReason::Gone.to_string(), "gone");
+    /// ```
+    DeadLetterReason, "dead letter reason", {
+        /// Every attempt that the webhook allows has failed.
+        Exhausted = "exhausted",
+        /// The receiver answered 410 Gone.
+        Gone = "gone",
+        /// Workers died too often while they held the event.
+        Poison = "poison",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_words_are_read_back() {
+        for kind in FailureKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(*kind));
+        }
+        for reason in DeadLetterReason::ALL {
+            assert_eq!(reason.as_str().parse(), Ok(*reason));
+        }
+    }
+
+    #[test]
+    fn stored_words_never_change() {
+        let kinds: Vec<_> = FailureKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!(
+            kinds,
+            [
+                "status",
+                "timeout",
+                "dns",
+                "refused_address",
+                "invalid_url",
+                "connect",
+                "tls",
+                "protocol",
+                "aborted",
+                "internal"
+            ]
+        );
+        let reasons: Vec<_> = DeadLetterReason::ALL.iter().map(|reason| reason.as_str()).collect();
+        assert_eq!(reasons, ["exhausted", "gone", "poison"]);
+    }
+
+    #[test]
+    fn unknown_words_are_named() {
+        let error = "Timeout".parse::<FailureKind>().unwrap_err();
+        assert_eq!(error.to_string(), r#"unknown failure kind "Timeout""#);
+        assert!("".parse::<DeadLetterReason>().is_err());
+    }
+}
