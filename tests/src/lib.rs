@@ -7,6 +7,7 @@
 pub mod database;
 pub mod private_cluster;
 pub mod process;
+pub mod receiver;
 mod shared_cluster;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 pub use database::TestDatabase;
 pub use private_cluster::PrivateCluster;
 pub use process::Postrider;
+pub use receiver::Receiver;
 
 /// The target folder this test was built in.
 #[must_use]
