@@ -101,6 +101,8 @@ words! {
         Gone = "gone",
         /// Workers died too often while they held the event.
         Poison = "poison",
+        /// The webhook was deactivated while the delivery waited.
+        Inactive = "inactive",
     }
 }
 
@@ -137,7 +139,7 @@ mod tests {
             ]
         );
         let reasons: Vec<_> = DeadLetterReason::ALL.iter().map(|reason| reason.as_str()).collect();
-        assert_eq!(reasons, ["exhausted", "gone", "poison"]);
+        assert_eq!(reasons, ["exhausted", "gone", "poison", "inactive"]);
     }
 
     #[test]
