@@ -1,5 +1,5 @@
 //! The scripted receiver of the other tests does what they rely on.
-#![expect(missing_docs, clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::io::ErrorKind;
 use std::time::Duration;
