@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test harness fails by panicking")]
 
 pub mod database;
+pub mod foreign_receiver;
+pub mod installed;
 pub mod private_cluster;
 pub mod process;
 pub mod receiver;
@@ -13,6 +15,7 @@ mod shared_cluster;
 use std::path::PathBuf;
 
 pub use database::TestDatabase;
+pub use foreign_receiver::ForeignReceiver;
 pub use private_cluster::PrivateCluster;
 pub use process::Postrider;
 pub use receiver::Receiver;

@@ -191,7 +191,7 @@ impl Postrider {
 }
 
 /// Collects a stream as it comes; the sender ends with the stream.
-fn collect(mut stream: impl AsyncRead + Unpin + Send + 'static) -> watch::Receiver<String> {
+pub(crate) fn collect(mut stream: impl AsyncRead + Unpin + Send + 'static) -> watch::Receiver<String> {
     let (sender, receiver) = watch::channel(String::new());
     tokio::spawn(async move {
         let mut unfinished = Vec::new();

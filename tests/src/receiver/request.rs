@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::io::{Error, ErrorKind, Result};
+use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 /// A received request.
+#[derive(Clone)]
 pub struct Request {
     /// When its last byte came.
     pub at: Instant,
@@ -32,6 +34,27 @@ impl Request {
             .iter()
             .find(|(found, _)| found.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Sends it again, as it is, to another receiver on this machine, and returns the status of the answer.
+    pub async fn replay(&self, address: SocketAddr) -> u16 {
+        let mut message = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        for (name, value) in &self.headers {
+            let value = match name.to_ascii_lowercase().as_str() {
+                "content-length" => &self.body.len().to_string(),
+                "host" => &address.to_string(),
+                _ => value,
+            };
+            message.push_str(&format!("{name}: {value}\r\n"));
+        }
+        message.push_str("Connection: close\r\n\r\n");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(message.as_bytes()).await.unwrap();
+        stream.write_all(&self.body).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let status = answer.split(' ').nth(1).unwrap_or_default();
+        status.parse().unwrap_or_else(|_| panic!("no status in {answer:?}"))
     }
 
     /// The next request of a connection; none when the other side closed it in between.
