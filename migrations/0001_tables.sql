@@ -267,7 +267,7 @@ comment on column postrider.dead_letter.event_id is 'The event.';
 comment on column postrider.dead_letter.webhook_id is 'The webhook.';
 comment on column postrider.dead_letter.bucket is 'Bucket of the event.';
 comment on column postrider.dead_letter.attempts is 'Attempts made.';
-comment on column postrider.dead_letter.reason is 'Why it was given up: exhausted, gone or poison.';
+comment on column postrider.dead_letter.reason is 'Why it was given up: exhausted, gone, poison or inactive.';
 comment on column postrider.dead_letter.created_at is 'When it was given up.';
 comment on table postrider.dead_letter_default is 'Dead letters for events of days without a partition.';
 

@@ -94,4 +94,4 @@ $$;
 comment on function postrider.drop_partitions(integer) is
     'Drops day partitions older than the retention that no outbox, deferred, delivery or lease row still needs; returns how many.';
 
-select postrider.create_partitions(30);
+select postrider.create_partitions(7);

@@ -1,0 +1,214 @@
+//! The loop that keeps the pipeline fed: look, hand out, and sleep when nothing waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use crate::batch_size::BatchSize;
+use crate::claim::{ClaimCursor, claim};
+use crate::context::{Context, places};
+use crate::deferred::release_deferred;
+use crate::deliver::deliver;
+use crate::fan_out::{Delivery, fan_out};
+use crate::lane::{claim_lanes, next_due, read_deliveries};
+use crate::metrics;
+use crate::settings::Wake;
+use crate::wake::{Gate, Sleeper};
+
+/// Looks this often while a producer holds the gate open in the middle of its transaction.
+const PRODUCER_POLL: Duration = Duration::from_millis(10);
+
+/// Of the events of a look, one in so many may come from lanes.
+const LANE_SHARE: usize = 4;
+
+/// Claims until told to drain.
+pub(crate) async fn claim_until_drained(context: Arc<Context>) {
+    let mut feeder = Feeder::new(context.clone());
+    let mut backoff = context.database.backoff();
+    while !context.stop.drain.is_cancelled() {
+        match feeder.round().await {
+            Ok(()) => {
+                context.database.answered();
+                backoff = context.database.backoff();
+            }
+            Err(error) => {
+                context.database.failed("claim", &error);
+                feeder.forget_connections();
+                tokio::select! {
+                    () = backoff.wait() => {}
+                    () = context.stop.drain.cancelled() => {}
+                }
+            }
+        }
+    }
+}
+
+struct Feeder {
+    context: Arc<Context>,
+    cursor: ClaimCursor,
+    batch_size: BatchSize,
+    sleeper: Option<Sleeper>,
+    /// Whether producers know that this worker is about to sleep.
+    gate: Option<Gate>,
+}
+
+impl Feeder {
+    fn new(context: Arc<Context>) -> Self {
+        let batch_size = BatchSize::new(context.settings.claim_batch, places(&context.settings));
+        Self {
+            context,
+            cursor: ClaimCursor::new(),
+            batch_size,
+            sleeper: None,
+            gate: None,
+        }
+    }
+
+    fn forget_connections(&mut self) {
+        self.sleeper = None;
+        self.gate = None;
+    }
+
+    /// Looks once; then either is ready for the next look, or has slept. Draining cuts the waits short but never a
+    /// statement: what a claim takes must reach its deliveries.
+    async fn round(&mut self) -> sqlx::Result<()> {
+        let found = self.look().await?;
+        if found > 0 {
+            self.gate = None;
+            if let Some(sleeper) = &mut self.sleeper {
+                sleeper.open_gate().await?;
+            }
+            return Ok(());
+        }
+        match self.context.settings.wake {
+            Wake::Poll => {
+                self.doze(self.context.settings.poll_interval).await;
+                Ok(())
+            }
+            Wake::Gate => self.sleep_behind_gate().await,
+        }
+    }
+
+    /// Takes what waits in the outbox and in the lanes. Returns how much there was.
+    async fn look(&mut self) -> sqlx::Result<usize> {
+        let Some(mut permits) = self.places(self.batch_size.next().max(LANE_SHARE)).await else {
+            return Ok(0);
+        };
+        let lane_permits = permits
+            .split(permits.num_permits() / LANE_SHARE)
+            .expect("a share is not more than the whole");
+        let mut found = self.look_at_outbox(permits).await?;
+        if self.context.lane_clock.is_due() {
+            found += self.look_at_lanes(lane_permits).await?;
+        }
+        Ok(found)
+    }
+
+    /// Places for so many deliveries; `None` when draining begins first.
+    async fn places(&self, count: usize) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            permits = self.context.places.clone().acquire_many_owned(count as u32) => permits.ok(),
+            () = self.context.stop.drain.cancelled() => None,
+        }
+    }
+
+    async fn look_at_outbox(&mut self, permits: OwnedSemaphorePermit) -> sqlx::Result<usize> {
+        let context = &self.context;
+        let mut connection = context.database.connection().await?;
+        let begun = Instant::now();
+        let worker = context.identity.worker();
+        let cursor = &mut self.cursor;
+        let batch = connection
+            .run(|connection| claim(connection, worker, cursor, permits.num_permits()))
+            .await?;
+        let Some(batch) = batch else { return Ok(0) };
+        context.leases.remember(batch.lease_id);
+        let (events, payload_bytes) = (batch.events, batch.payload_bytes);
+        metrics::claimed(events, begun.elapsed());
+        let deliveries = connection
+            .run(|connection| fan_out(context, connection, batch, permits))
+            .await?;
+        self.batch_size.learn(events, payload_bytes, deliveries.len());
+        self.hand_out(deliveries);
+        Ok(events)
+    }
+
+    async fn look_at_lanes(&mut self, permits: OwnedSemaphorePermit) -> sqlx::Result<usize> {
+        let context = &self.context;
+        let mut connection = context.database.connection().await?;
+        if connection.run(release_deferred).await? > 0 {
+            // Their ids lie below the low-water mark.
+            self.cursor.sweep();
+        }
+        let saturated = context.webhooks.saturated();
+        let limit = permits.num_permits();
+        let claimed = connection
+            .run(|connection| claim_lanes(connection, &saturated, limit))
+            .await?;
+        let lanes = claimed.lanes;
+        if lanes == 0 {
+            context
+                .lane_clock
+                .set(connection.run(|connection| next_due(connection, &saturated)).await?);
+            return Ok(0);
+        }
+        let deliveries = connection
+            .run(|connection| read_deliveries(context, connection, claimed, permits))
+            .await?;
+        self.hand_out(deliveries);
+        Ok(lanes)
+    }
+
+    fn hand_out(&self, deliveries: Vec<Delivery>) {
+        for delivery in deliveries {
+            let context = self.context.clone();
+            self.context.deliveries.spawn(async move {
+                let _end_with_me = context.end_on_panic();
+                deliver(context.clone(), delivery).await;
+            });
+        }
+    }
+
+    async fn sleep_behind_gate(&mut self) -> sqlx::Result<()> {
+        let sleeper = match &mut self.sleeper {
+            Some(sleeper) => sleeper,
+            none => none.insert(Sleeper::connect(&self.context.database.pool).await?),
+        };
+        let longest = match self.gate {
+            // The look just done was not behind the gate yet: do one that is.
+            None => {
+                self.gate = match sleeper.close_gate().await? {
+                    Gate::ProducerInFlight => None,
+                    closed => Some(closed),
+                };
+                if self.gate.is_some() {
+                    return Ok(());
+                }
+                PRODUCER_POLL
+            }
+            Some(_) => self.context.settings.poll_interval,
+        };
+        let context = &self.context;
+        tokio::select! {
+            slept = sleeper.sleep(longest.min(context.lane_clock.time_left())) => slept?,
+            () = context.lane_clock.moved_earlier() => {}
+            () = context.stop.drain.cancelled() => {}
+        }
+        if self.gate == Some(Gate::HeldByOther) {
+            // The other may have woken meanwhile and opened it.
+            self.gate = None;
+        }
+        Ok(())
+    }
+
+    async fn doze(&self, longest: Duration) {
+        let clock = &self.context.lane_clock;
+        tokio::select! {
+            () = tokio::time::sleep(longest.min(clock.time_left())) => {}
+            () = clock.moved_earlier() => {}
+            () = self.context.stop.drain.cancelled() => {}
+        }
+    }
+}

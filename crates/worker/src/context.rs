@@ -1,0 +1,129 @@
+//! What the steps of one worker share.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::database::Database;
+use crate::egress::Egress;
+use crate::identity::Identity;
+use crate::lane_clock::LaneClock;
+use crate::record::Recorder;
+use crate::settings::Settings;
+use crate::stop::Stop;
+use crate::webhook::Webhooks;
+
+/// Requests that outlived their batch may number so many times the normal ones.
+const SLOW_FACTOR: usize = 4;
+
+/// The worker's parts.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) settings: Settings,
+    pub(crate) stop: Stop,
+    pub(crate) database: Arc<Database>,
+    pub(crate) identity: Identity,
+    pub(crate) egress: Egress,
+    pub(crate) webhooks: Webhooks,
+    pub(crate) leases: Leases,
+    pub(crate) recorder: Recorder,
+    pub(crate) lane_clock: LaneClock,
+    /// The tasks that carry one delivery each.
+    pub(crate) deliveries: TaskTracker,
+    /// Cancelled when one of them dies.
+    pub(crate) failed: CancellationToken,
+    /// Places for claimed deliveries that are not recorded yet: bounds memory, and what a crash may repeat.
+    pub(crate) places: Arc<Semaphore>,
+    /// Requests that may be open at a time.
+    pub(crate) slots: Arc<Semaphore>,
+    /// Requests open beyond these, because their receivers are slow.
+    pub(crate) slow_slots: Arc<Semaphore>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        settings: Settings,
+        stop: Stop,
+        recorder: Recorder,
+        database: Arc<Database>,
+    ) -> anyhow::Result<Self> {
+        let egress = Egress::new(
+            settings.address_policy.clone(),
+            settings.connect_timeout,
+            settings.tls_ca_file.as_deref(),
+        )?;
+        Ok(Self {
+            stop,
+            egress,
+            database,
+            identity: Identity::new(),
+            webhooks: Webhooks::default(),
+            leases: Leases::default(),
+            recorder,
+            lane_clock: LaneClock::new(),
+            deliveries: TaskTracker::new(),
+            failed: CancellationToken::new(),
+            places: Arc::new(Semaphore::new(places(&settings))),
+            slots: Arc::new(Semaphore::new(settings.concurrency)),
+            slow_slots: Arc::new(Semaphore::new(settings.concurrency * SLOW_FACTOR)),
+            settings,
+        })
+    }
+
+    /// Requests open now, slow ones included.
+    pub(crate) fn requests_in_flight(&self) -> usize {
+        let used = |whole: usize, slots: &Semaphore| whole.saturating_sub(slots.available_permits());
+        used(self.settings.concurrency, &self.slots) + used(self.settings.concurrency * SLOW_FACTOR, &self.slow_slots)
+    }
+
+    /// A guard that ends the worker when the task holding it panics.
+    pub(crate) fn end_on_panic(&self) -> EndOnPanic {
+        EndOnPanic(self.failed.clone())
+    }
+}
+
+/// See [`Context::end_on_panic`].
+#[derive(Debug)]
+pub(crate) struct EndOnPanic(CancellationToken);
+
+impl Drop for EndOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.cancel();
+        }
+    }
+}
+
+/// Enough to send one batch while the next is claimed and the last recorded.
+pub(crate) fn places(settings: &Settings) -> usize {
+    settings.concurrency + 2 * settings.claim_batch
+}
+
+/// Ids of the leases this worker knows it holds.
+#[derive(Debug, Default)]
+pub(crate) struct Leases(Mutex<HashSet<i64>>);
+
+impl Leases {
+    pub(crate) fn remember(&self, id: i64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+    }
+
+    pub(crate) fn forget(&self, ids: &[i64]) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in ids {
+            known.remove(id);
+        }
+    }
+
+    pub(crate) fn known(&self) -> Vec<i64> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .copied()
+            .collect()
+    }
+}

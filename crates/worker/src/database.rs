@@ -1,0 +1,150 @@
+//! The worker's connections: bounded waits, one message per outage, back-off with jitter.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection, PgPool, Postgres};
+
+use crate::metrics;
+use crate::settings::{Settings, Wake};
+
+/// Claim, record, lanes, maintenance, wake gate, listener.
+const CONNECTIONS: u32 = 6;
+
+/// A statement without an answer for this long counts as lost, and its connection is closed. Longer than any statement
+/// of ours takes, shorter than the lease time.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Access to Postgres, and whether it answers.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) pool: PgPool,
+    answering: AtomicBool,
+}
+
+impl Database {
+    /// Opens no connection yet.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            // A ping before every statement would double the round trips of the hot path.
+            .test_before_acquire(false)
+            .connect_lazy_with(connect_options(settings));
+        Self {
+            pool,
+            answering: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) async fn connection(&self) -> sqlx::Result<Connection> {
+        Ok(Connection {
+            connection: Some(self.pool.acquire().await?),
+            clean: true,
+        })
+    }
+
+    /// Whether the last statement was answered.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.answering.load(Ordering::Relaxed)
+    }
+
+    /// Notes a statement that was answered.
+    pub(crate) fn answered(&self) {
+        if !self.answering.load(Ordering::Relaxed) && !self.answering.swap(true, Ordering::Relaxed) {
+            tracing::info!("database answers");
+        }
+    }
+
+    /// Notes a statement that failed. Says so once per outage.
+    pub(crate) fn failed(&self, statement: &'static str, error: &sqlx::Error) {
+        metrics::database_error(statement);
+        if self.answering.swap(false, Ordering::Relaxed) {
+            tracing::error!(statement, %error, "database does not answer, trying again until it does");
+        } else {
+            tracing::debug!(statement, %error, "database still does not answer");
+        }
+    }
+
+    pub(crate) fn backoff(&self) -> Backoff {
+        Backoff(
+            ExponentialBuilder::default()
+                .with_min_delay(Duration::from_millis(50))
+                .with_max_delay(Duration::from_secs(1))
+                .with_jitter()
+                .without_max_times()
+                .build(),
+        )
+    }
+}
+
+fn connect_options(settings: &Settings) -> PgConnectOptions {
+    let options = settings.database.clone().application_name("postrider worker");
+    match settings.wake {
+        // Every table is read by its index. Left to guess from stale statistics of tables that fill and empty all the
+        // time, the planner falls back to scanning them whole.
+        Wake::Gate => options.options([
+            ("enable_seqscan", "off"),
+            ("plan_cache_mode", "force_generic_plan"),
+            ("jit", "off"),
+        ]),
+        // A transaction pooler refuses start-up options, and prepared statements that outlive a transaction.
+        Wake::Poll => options.statement_cache_capacity(0),
+    }
+}
+
+/// A pooled connection that is closed, not reused, when a statement on it was cut short.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    connection: Option<PoolConnection<Postgres>>,
+    clean: bool,
+}
+
+impl Connection {
+    /// Runs one statement, or several, within the time limit.
+    pub(crate) async fn run<'a, T, F>(
+        &'a mut self,
+        statement: impl FnOnce(&'a mut PgConnection) -> F,
+    ) -> sqlx::Result<T>
+    where
+        F: Future<Output = sqlx::Result<T>> + 'a,
+    {
+        let Self { connection, clean } = self;
+        let connection = connection.as_mut().expect("taken only when dropped");
+        *clean = false;
+        let answer = tokio::time::timeout(STATEMENT_TIMEOUT, statement(connection)).await;
+        let answer = answer.unwrap_or_else(|_| {
+            Err(sqlx::Error::Io(std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                "no answer from the database",
+            )))
+        });
+        *clean = answer.is_ok();
+        answer
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && !self.clean
+        {
+            // Leaves the pool; dropping it closes the socket.
+            drop(connection.detach());
+        }
+    }
+}
+
+/// Growing waits between tries.
+pub(crate) struct Backoff(ExponentialBackoff);
+
+impl Backoff {
+    pub(crate) async fn wait(&mut self) {
+        tokio::time::sleep(self.0.next().unwrap_or(Duration::from_secs(1))).await;
+    }
+}

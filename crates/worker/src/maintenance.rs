@@ -1,0 +1,114 @@
+//! Maintenance: heartbeat, what the dead left, statistics, partitions. Every worker does it; every step is safe beside
+//! the same step of another worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::backlog::measure_backlog;
+use crate::context::Context;
+use crate::give_back::{give_back_of_dead_workers, give_back_unknown};
+use crate::identity::heartbeat;
+use crate::metrics;
+use crate::retention::keep_partitions;
+use crate::stats::fold_stats;
+
+const TICK: Duration = Duration::from_secs(1);
+const BACKLOG_INTERVAL: Duration = Duration::from_secs(10);
+const PARTITION_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// A claim without an answer is over by then, one way or the other.
+const UNKNOWN_LEASE_AGE: Duration = Duration::from_secs(12);
+
+/// Does every chore in its interval until cancelled.
+pub(crate) async fn maintain(context: Arc<Context>) {
+    let mut chores = Chores::default();
+    let mut backoff = context.database.backoff();
+    loop {
+        match chores.tick(&context).await {
+            Ok(()) => {
+                context.database.answered();
+                backoff = context.database.backoff();
+                tokio::time::sleep(TICK).await;
+            }
+            Err(error) => {
+                context.database.failed("maintenance", &error);
+                backoff.wait().await;
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Chores {
+    heartbeat: Timer,
+    backlog: Timer,
+    partitions: Timer,
+}
+
+impl Chores {
+    async fn tick(&mut self, context: &Context) -> sqlx::Result<()> {
+        let settings = &context.settings;
+        let mut connection = context.database.connection().await?;
+        let worker = context.identity.worker();
+        metrics::requests_in_flight(context.requests_in_flight());
+
+        if self.heartbeat.is_due(settings.heartbeat_interval) {
+            if !connection.run(|connection| heartbeat(connection, worker)).await? {
+                context.identity.register_again(&context.database, worker).await?;
+            }
+            self.heartbeat.done();
+        }
+        let of_dead = connection
+            .run(|connection| give_back_of_dead_workers(connection, worker, settings.lease_time))
+            .await?;
+        if of_dead > 0 {
+            tracing::warn!(events = of_dead, "gave back what a dead worker held");
+        }
+        let known = context.leases.known();
+        let unknown = connection
+            .run(|connection| give_back_unknown(connection, worker, &known, UNKNOWN_LEASE_AGE))
+            .await?;
+        metrics::given_back(of_dead + unknown);
+        connection.run(fold_stats).await?;
+
+        if self.backlog.is_due(BACKLOG_INTERVAL) {
+            connection.run(measure_backlog).await?;
+            self.backlog.done();
+        }
+        if self.partitions.is_due(PARTITION_INTERVAL) {
+            let (ahead, retention) = (settings.partition_days_ahead, settings.retention_days);
+            match connection
+                .run(|connection| keep_partitions(connection, ahead, retention))
+                .await
+            {
+                Ok(Some(done)) if done.created + done.dropped > 0 => {
+                    tracing::info!(created = done.created, dropped = done.dropped, "partitions kept");
+                }
+                Ok(_) => {}
+                // A lock it did not get in time; partitions exist days ahead, so the next hour is early enough.
+                Err(error) if error.as_database_error().is_some() => {
+                    tracing::warn!(%error, "partitions not kept, trying again in an hour");
+                }
+                Err(error) => return Err(error),
+            }
+            self.partitions.done();
+        }
+        Ok(())
+    }
+}
+
+/// When a chore was last done; due at once at first.
+#[derive(Debug, Default)]
+struct Timer(Option<Instant>);
+
+impl Timer {
+    fn is_due(&self, interval: Duration) -> bool {
+        self.0.is_none_or(|done| done.elapsed() >= interval)
+    }
+
+    fn done(&mut self) {
+        self.0 = Some(Instant::now());
+    }
+}

@@ -1,0 +1,76 @@
+//! Send: one request on the wire, within its time limit.
+
+use std::time::{Duration, SystemTime};
+
+use postrider_core::failure::FailureKind;
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Request, Response};
+use tokio::time::Instant;
+
+use crate::egress::{Egress, failure_of};
+use crate::judge::{Failure, Outcome, parse_retry_after};
+use crate::record::Attempt;
+
+/// Of a response body no more is read: a receiver must not fill our memory, nor hold us for longer than it takes.
+const RESPONSE_LIMIT: usize = 16 * 1024;
+
+/// Of what is read, so much is kept for people to look at.
+const RESPONSE_KEPT: usize = 1024;
+
+/// Sends the request. The limit covers everything: name lookup, connection, TLS, request, response and its body.
+pub(crate) async fn send(egress: &Egress, request: Request, limit: Duration) -> Attempt {
+    let started = Instant::now();
+    let mut response = Vec::new();
+    let answered = tokio::time::timeout(limit, exchange(egress, request, &mut response)).await;
+    let outcome = answered.unwrap_or_else(|_| {
+        Outcome::Failed(Failure {
+            kind: FailureKind::Timeout,
+            detail: format!("no complete response within {} ms", limit.as_millis()),
+        })
+    });
+    response.truncate(RESPONSE_KEPT);
+    Attempt {
+        started,
+        duration: started.elapsed(),
+        outcome,
+        response,
+    }
+}
+
+async fn exchange(egress: &Egress, request: Request, body: &mut Vec<u8>) -> Outcome {
+    match egress.execute(request).await {
+        Ok(response) => read(response, body).await,
+        Err(error) => Outcome::Failed(failure_of(&error)),
+    }
+}
+
+async fn read(mut response: Response, body: &mut Vec<u8>) -> Outcome {
+    let status = response.status();
+    let retry_after = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| parse_retry_after(value, SystemTime::now()));
+    let mut error = (!status.is_success()).then(|| Failure {
+        kind: FailureKind::Status,
+        detail: format!("the receiver answered {status}"),
+    });
+    while body.len() < RESPONSE_LIMIT {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
+                let room = RESPONSE_LIMIT - body.len();
+                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            }
+            Ok(None) => break,
+            Err(broken) => {
+                error.get_or_insert_with(|| failure_of(&broken));
+                break;
+            }
+        }
+    }
+    Outcome::Response {
+        status: status.as_u16(),
+        retry_after,
+        error,
+    }
+}

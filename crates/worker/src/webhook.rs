@@ -1,0 +1,252 @@
+//! Webhooks compiled for sending: URL parsed and checked, secret decrypted, headers built; once per version.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use postrider_core::address::AddressPolicy;
+use postrider_core::failure::FailureKind;
+use postrider_core::ids::WebhookId;
+use postrider_core::secret::KeyRing;
+use postrider_core::signature::Signer;
+use reqwest::Url;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use sqlx::{PgConnection, Row};
+use tokio::sync::Semaphore;
+
+use crate::claim::Subscription;
+use crate::judge::{Failure, RetryPolicy};
+use crate::settings::Settings;
+
+/// More compiled webhooks than this, and those not in use are forgotten.
+const CACHE_SIZE: usize = 10_000;
+
+/// What is needed to sign and address a request.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) signer: Signer,
+    /// Signer of the secret before the last rotation, until it expires.
+    pub(crate) previous: Option<(Signer, SystemTime)>,
+}
+
+/// A webhook as of one version.
+#[derive(Debug)]
+pub(crate) struct Webhook {
+    pub(crate) id: WebhookId,
+    version: i64,
+    /// A webhook that cannot be sent to fails its attempts with this.
+    pub(crate) target: Result<Target, Failure>,
+    pub(crate) is_paused: bool,
+    pub(crate) timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) pacer: Pacer,
+}
+
+/// Spreads the starts of requests over time.
+#[derive(Debug)]
+pub(crate) struct Pacer {
+    interval: Option<Duration>,
+    next: Mutex<Option<tokio::time::Instant>>,
+}
+
+impl Pacer {
+    fn new(per_second: Option<i32>) -> Self {
+        let interval = per_second.map(|rate| Duration::from_secs(1) / rate.max(1) as u32);
+        Self {
+            interval,
+            next: Mutex::new(None),
+        }
+    }
+
+    /// Takes the next turn if it comes within `patience`, and says how long to wait for it; otherwise takes none and
+    /// says when to ask again.
+    pub(crate) fn take_turn(&self, patience: Duration) -> Result<Duration, Duration> {
+        let Some(interval) = self.interval else {
+            return Ok(Duration::ZERO);
+        };
+        let now = tokio::time::Instant::now();
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = next.map_or(now, |next| next.max(now));
+        let wait = turn - now;
+        if wait > patience {
+            return Err(wait);
+        }
+        *next = Some(turn + interval);
+        Ok(wait)
+    }
+}
+
+/// Compiled webhooks of the versions last seen.
+#[derive(Debug, Default)]
+pub(crate) struct Webhooks(Mutex<HashMap<WebhookId, Arc<Webhook>>>);
+
+impl Webhooks {
+    /// The webhooks of these subscriptions, compiling those that are new or changed. One deleted meanwhile is absent.
+    pub(crate) async fn get(
+        &self,
+        connection: &mut PgConnection,
+        settings: &Settings,
+        wanted: impl IntoIterator<Item = Subscription>,
+    ) -> sqlx::Result<HashMap<WebhookId, Arc<Webhook>>> {
+        let mut found = HashMap::new();
+        let mut stale = Vec::new();
+        {
+            let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            for subscription in wanted {
+                match cache.get(&subscription.webhook) {
+                    Some(webhook) if webhook.version >= subscription.version => {
+                        found.insert(webhook.id, webhook.clone());
+                    }
+                    _ => stale.push(subscription.webhook.0),
+                }
+            }
+        }
+        if stale.is_empty() {
+            return Ok(found);
+        }
+        let rows = load(connection, &stale).await?;
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() > CACHE_SIZE {
+            cache.retain(|_, webhook| Arc::strong_count(webhook) > 1);
+        }
+        for row in rows {
+            let webhook = Arc::new(compile(&row, settings)?);
+            cache.insert(webhook.id, webhook.clone());
+            found.insert(webhook.id, webhook);
+        }
+        Ok(found)
+    }
+
+    /// Webhooks that use all their slots here: claiming more for them would only fill the memory.
+    pub(crate) fn saturated(&self) -> Vec<i64> {
+        let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cache
+            .values()
+            .filter(|webhook| webhook.slots.available_permits() == 0)
+            .map(|webhook| webhook.id.0)
+            .collect()
+    }
+}
+
+async fn load(connection: &mut PgConnection, ids: &[i64]) -> sqlx::Result<Vec<PgRow>> {
+    sqlx::query(
+        "-- load webhooks
+         select w.id, w.version, w.tenant, w.url, w.secret, w.previous_secret,
+                extract(epoch from w.previous_secret_expires_at)::float8 as previous_secret_expires_at, w.headers,
+                w.paused_at is not null as is_paused, w.timeout_ms, w.max_retries, w.retry_delay_ms, w.max_in_flight,
+                w.rate_limit_per_second
+           from postrider.webhook w where w.id = any ($1)",
+    )
+    .bind(ids)
+    .fetch_all(connection)
+    .await
+}
+
+fn compile(row: &PgRow, settings: &Settings) -> sqlx::Result<Webhook> {
+    let id = WebhookId(row.try_get("id")?);
+    let max_in_flight: i32 = row.try_get("max_in_flight")?;
+    let target = compile_target(row, id, &settings.key_ring, &settings.address_policy)?;
+    if let Err(failure) = &target {
+        tracing::warn!(webhook = %id, reason = failure.detail, "webhook cannot be sent to");
+    }
+    Ok(Webhook {
+        id,
+        version: row.try_get("version")?,
+        target,
+        is_paused: row.try_get("is_paused")?,
+        timeout: Duration::from_millis(row.try_get::<i32, _>("timeout_ms")?.max(1) as u64),
+        retry: RetryPolicy {
+            max_retries: row.try_get::<i32, _>("max_retries")?.max(0) as u32,
+            delay: Duration::from_millis(row.try_get::<i32, _>("retry_delay_ms")?.max(0) as u64),
+            delay_cap: settings.retry_delay_cap,
+            retry_after_floor: settings.retry_after_floor,
+            retry_after_cap: settings.retry_after_cap,
+        },
+        slots: Arc::new(Semaphore::new(max_in_flight.max(1) as usize)),
+        pacer: Pacer::new(row.try_get("rate_limit_per_second")?),
+    })
+}
+
+fn compile_target(
+    row: &PgRow,
+    id: WebhookId,
+    key_ring: &KeyRing,
+    policy: &AddressPolicy,
+) -> sqlx::Result<Result<Target, Failure>> {
+    let tenant: String = row.try_get("tenant")?;
+    let url: String = row.try_get("url")?;
+    let secret: Vec<u8> = row.try_get("secret")?;
+    let previous: Option<Vec<u8>> = row.try_get("previous_secret")?;
+    let expires_at: Option<f64> = row.try_get("previous_secret_expires_at")?;
+    let extra: Json<HashMap<String, String>> = row.try_get("headers")?;
+
+    let failure = |kind, detail: String| Failure { kind, detail };
+    Ok((|| {
+        let url = policy
+            .check_url(&url)
+            .map_err(|error| failure(FailureKind::InvalidUrl, error.to_string()))?;
+        let decrypt = |stored: &[u8]| {
+            key_ring
+                .decrypt(stored, &tenant, id)
+                .map(|secret| Signer::new(&secret))
+                .map_err(|error| failure(FailureKind::Internal, error.to_string()))
+        };
+        let previous = match (&previous, expires_at) {
+            (Some(stored), Some(at)) => Some((
+                decrypt(stored)?,
+                SystemTime::UNIX_EPOCH + Duration::from_secs_f64(at.max(0.0)),
+            )),
+            _ => None,
+        };
+        let headers = compile_headers(&extra.0).map_err(|detail| failure(FailureKind::Internal, detail))?;
+        Ok(Target {
+            url: url.url().clone(),
+            headers,
+            signer: decrypt(&secret)?,
+            previous,
+        })
+    })())
+}
+
+fn compile_headers(extra: &HashMap<String, String>) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::with_capacity(extra.len() + 8);
+    for (name, value) in extra {
+        let parsed_name = HeaderName::try_from(name.as_str()).map_err(|_| format!("invalid header name {name:?}"))?;
+        let value = HeaderValue::try_from(value.as_str()).map_err(|_| format!("invalid value of header {name:?}"))?;
+        headers.insert(parsed_name, value);
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        USER_AGENT,
+        HeaderValue::from_static(concat!("postrider/", env!("CARGO_PKG_VERSION"))),
+    );
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pacer_spreads_turns_evenly_and_refuses_those_too_far_off() {
+        let pacer = Pacer::new(Some(10));
+        let patience = Duration::from_millis(250);
+        assert_eq!(pacer.take_turn(patience), Ok(Duration::ZERO));
+        assert_eq!(pacer.take_turn(patience), Ok(Duration::from_millis(100)));
+        assert_eq!(pacer.take_turn(patience), Ok(Duration::from_millis(200)));
+        assert_eq!(pacer.take_turn(patience), Err(Duration::from_millis(300)));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(pacer.take_turn(patience), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_webhook_without_a_limit_never_waits() {
+        let pacer = Pacer::new(None);
+        assert!((0..1000).all(|_| pacer.take_turn(Duration::ZERO) == Ok(Duration::ZERO)));
+    }
+}
