@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("../../../../migrations/0003_maintenance.sql"),
     ),
     (4, "roles", include_str!("../../../../migrations/0004_roles.sql")),
+    (5, "api", include_str!("../../../../migrations/0005_api.sql")),
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -1,0 +1,47 @@
+//! Removes what a deleted webhook left behind.
+
+use sqlx::PgConnection;
+
+use super::{BATCH, Job, Progress};
+
+/// Removes the next waiting deliveries and dead letters; with the last of them the lane, the statistics and the other
+/// jobs. Attempts stay until their retention ends, but nothing leads to them.
+pub(super) async fn batch(connection: &mut PgConnection, job: &Job) -> sqlx::Result<Progress> {
+    let removed: i64 = sqlx::query_scalar(
+        "-- jobs::erase
+         with waiting as (
+             delete from postrider.delivery
+              where webhook_id = $1
+                and event_id in (select d.event_id from postrider.delivery d where d.webhook_id = $1 limit $2)
+             returning 1
+         ), given_up as (
+             delete from postrider.dead_letter
+              where webhook_id = $1
+                and event_id in (select d.event_id from postrider.dead_letter d where d.webhook_id = $1 limit $2)
+             returning 1
+         )
+         select (select count(*) from waiting) + (select count(*) from given_up)",
+    )
+    .bind(job.webhook_id)
+    .bind(BATCH)
+    .fetch_one(&mut *connection)
+    .await?;
+    let finished = removed == 0;
+    if finished {
+        for statement in [
+            "/* jobs::erase */ delete from postrider.lane where webhook_id = $1",
+            "/* jobs::erase */ delete from postrider.webhook_stats where webhook_id = $1",
+            "/* jobs::erase */ delete from postrider.job where webhook_id = $1 and kind = 'recover'",
+        ] {
+            sqlx::query(statement)
+                .bind(job.webhook_id)
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    Ok(Progress {
+        position: job.position,
+        moved: removed,
+        finished,
+    })
+}

@@ -1,0 +1,103 @@
+//! The table of routes. The router is built from it and from nothing else, so that whatever walks the table walks the
+//! router.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, Method};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter};
+
+use crate::api::Api;
+use crate::auth::{guard_api, guard_page};
+use crate::error::ApiError;
+use crate::{test_receiver, webhooks};
+
+/// Longest time one request may take, its body included.
+const REQUEST_TIME: Duration = Duration::from_secs(30);
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Public,
+    /// The owner of the chatbot in the path; refusals are JSON.
+    Owner,
+    /// The owner of the chatbot in the path; refusals are pages.
+    OwnerPage,
+}
+
+/// One method of one path.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with parameters as `{chatbotId}`, `{webhookId}`, `{deliveryId}` and so on.
+    pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
+    handler: MethodRouter<Api>,
+}
+
+impl Route {
+    fn new<H, T>(access: Access, method: Method, path: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, Api>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(method.clone()).expect("only methods that axum knows are used");
+        Self {
+            method,
+            path,
+            access,
+            handler: MethodRouter::new().on(filter, handler),
+        }
+    }
+}
+
+const WEBHOOKS: &str = "/api/v1/chatbots/{chatbotId}/webhooks";
+
+/// Every route of the API and the dashboard.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    use Access::{Owner, Public};
+
+    vec![
+        Route::new(Owner, Method::GET, WEBHOOKS, webhooks::list),
+        Route::new(Owner, Method::POST, WEBHOOKS, webhooks::create),
+        Route::new(Public, Method::POST, "/api/test-webhook", test_receiver::receive),
+    ]
+}
+
+/// The router of all [`routes`], to be merged into the router of a main app.
+pub fn router(api: Api) -> Router {
+    let mut router = Router::new();
+    for route in routes() {
+        let handler = match route.access {
+            Access::Public => route.handler,
+            Access::Owner => route.handler.route_layer(from_fn_with_state(api.clone(), guard_api)),
+            Access::OwnerPage => route.handler.route_layer(from_fn_with_state(api.clone(), guard_page)),
+        };
+        router = router.route(route.path, handler);
+    }
+    router
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(from_fn(frame))
+        .with_state(api)
+}
+
+/// What holds for every answer.
+async fn frame(request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(REQUEST_TIME, next.run(request)).await;
+    let mut response = answered.unwrap_or_else(|_| ApiError::RequestTimeout.into_response());
+    let headers = response.headers_mut();
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
