@@ -103,7 +103,7 @@ async fn deliver(secret: &Secret, urls: &[String]) -> Delivered {
             ("encryption_keys", &key_ring.expose()),
             ("allow_http", "true"),
             ("allow_networks", "127.0.0.0/8"),
-            ("monitoring_address", "127.0.0.1:0"),
+            ("worker_monitoring_listen", "127.0.0.1:0"),
         ],
     );
 
