@@ -25,7 +25,7 @@ comment on column postrider.job.kind is
     'recover: sends dead letters of a webhook again. erase: removes what a deleted webhook left behind.';
 comment on column postrider.job.webhook_id is 'The webhook.';
 comment on column postrider.job.since is 'Of a recovery: deliveries given up at this moment or later are sent again.';
-comment on column postrider.job.position is 'Dead letters up to this event id are done.';
+comment on column postrider.job.position is 'Of a recovery: dead letters up to this event id are done. Of an erasure: how often everything was found gone.';
 comment on column postrider.job.moved is 'Deliveries sent again, or rows removed, so far.';
 comment on column postrider.job.due_at is 'When its next batch may be done; each batch moves it behind the other jobs.';
 comment on column postrider.job.created_at is 'When it was asked for; deliveries given up later are not part of it.';

@@ -1,6 +1,6 @@
 //! The pages of the owner, rendered here; a small script only sends forms to the API and shows its answers.
 
 mod failure;
-mod layout;
+pub(crate) mod layout;
 
 pub(crate) use failure::PageError;

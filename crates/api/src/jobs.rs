@@ -41,7 +41,18 @@ impl Job {
 struct Progress {
     position: i64,
     moved: i64,
-    finished: bool,
+    next: Next,
+}
+
+/// When to go on with a job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// With another batch, behind the jobs that wait longer.
+    Batch,
+    /// After this time.
+    Later { seconds: i64 },
+    /// Never: it is done.
+    Finished,
 }
 
 /// Carries out jobs until `stop`. Every API process may run this: they share the work.
@@ -93,24 +104,29 @@ async fn one_batch(pool: &PgPool) -> sqlx::Result<bool> {
     };
     write_down(&mut transaction, &job, &progress).await?;
     transaction.commit().await?;
-    if progress.finished {
+    if progress.next == Next::Finished {
         info!(job = job.id, kind = job.kind, webhook = %job.webhook(), "A job is finished");
     }
     Ok(true)
 }
 
 async fn write_down(connection: &mut PgConnection, job: &Job, progress: &Progress) -> sqlx::Result<()> {
+    let delay_seconds = match progress.next {
+        Next::Later { seconds } => seconds,
+        Next::Batch | Next::Finished => 0,
+    };
     sqlx::query(
-        "-- jobs::write_down: being due now puts it behind the jobs that wait longer.
+        "-- jobs::write_down
          update postrider.job
-            set position = $2, moved = moved + $3, due_at = clock_timestamp(),
-                finished_at = case when $4 then clock_timestamp() end
+            set position = $2, moved = moved + $3, due_at = clock_timestamp() + $4 * interval '1 second',
+                finished_at = case when $5 then clock_timestamp() end
           where id = $1",
     )
     .bind(job.id)
     .bind(progress.position)
     .bind(progress.moved)
-    .bind(progress.finished)
+    .bind(delay_seconds)
+    .bind(progress.next == Next::Finished)
     .execute(connection)
     .await?;
     Ok(())

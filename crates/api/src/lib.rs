@@ -42,11 +42,17 @@ mod fields;
 mod moment;
 mod query;
 
+mod deliveries;
 mod jobs;
+mod lane;
+mod recoveries;
 mod resolve;
+mod stats;
+mod test_event;
 mod webhooks;
 
 mod dashboard;
+mod openapi;
 pub mod test_receiver;
 
 pub use api::Api;

@@ -15,7 +15,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 use crate::api::Api;
 use crate::auth::{guard_api, guard_page};
 use crate::error::ApiError;
-use crate::{test_receiver, webhooks};
+use crate::{deliveries, openapi, recoveries, stats, test_event, test_receiver, webhooks};
 
 /// Longest time one request may take, its body included.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
@@ -59,7 +59,11 @@ impl Route {
     }
 }
 
-const WEBHOOKS: &str = "/api/v1/chatbots/{chatbotId}/webhooks";
+macro_rules! api {
+    ($tail:literal) => {
+        concat!("/api/v1/chatbots/{chatbotId}/webhooks", $tail)
+    };
+}
 
 /// Every route of the API and the dashboard.
 #[must_use]
@@ -67,9 +71,71 @@ pub fn routes() -> Vec<Route> {
     use Access::{Owner, Public};
 
     vec![
-        Route::new(Owner, Method::GET, WEBHOOKS, webhooks::list),
-        Route::new(Owner, Method::POST, WEBHOOKS, webhooks::create),
-        Route::new(Public, Method::POST, "/api/test-webhook", test_receiver::receive),
+        Route::new(Owner, Method::GET, api!(""), webhooks::list::list),
+        Route::new(Owner, Method::POST, api!(""), webhooks::create::create),
+        Route::new(Owner, Method::GET, api!("/{webhookId}"), webhooks::read::read),
+        Route::new(Owner, Method::PUT, api!("/{webhookId}"), webhooks::update::update),
+        Route::new(Owner, Method::PATCH, api!("/{webhookId}"), webhooks::update::patch),
+        Route::new(Owner, Method::DELETE, api!("/{webhookId}"), webhooks::delete::delete),
+        Route::new(
+            Owner,
+            Method::POST,
+            api!("/{webhookId}/rotate-secret"),
+            webhooks::rotate_secret::rotate_secret,
+        ),
+        Route::new(Owner, Method::POST, api!("/{webhookId}/pause"), webhooks::pause::pause),
+        Route::new(
+            Owner,
+            Method::POST,
+            api!("/{webhookId}/resume"),
+            webhooks::resume::resume,
+        ),
+        Route::new(Owner, Method::POST, api!("/{webhookId}/test"), test_event::send),
+        Route::new(
+            Owner,
+            Method::GET,
+            api!("/{webhookId}/deliveries"),
+            deliveries::list::list,
+        ),
+        Route::new(
+            Owner,
+            Method::GET,
+            api!("/{webhookId}/deliveries/{deliveryId}"),
+            deliveries::read::read,
+        ),
+        Route::new(
+            Owner,
+            Method::POST,
+            api!("/{webhookId}/deliveries/{deliveryId}/resend"),
+            deliveries::resend::resend,
+        ),
+        Route::new(
+            Owner,
+            Method::POST,
+            api!("/{webhookId}/recover"),
+            recoveries::start::start,
+        ),
+        Route::new(
+            Owner,
+            Method::GET,
+            api!("/{webhookId}/recoveries"),
+            recoveries::list::list,
+        ),
+        Route::new(
+            Owner,
+            Method::GET,
+            api!("/{webhookId}/recoveries/{recoveryId}"),
+            recoveries::read::read,
+        ),
+        Route::new(Owner, Method::GET, api!("/{webhookId}/stats"), stats::stats),
+        Route::new(
+            Public,
+            Method::POST,
+            "/api/test-webhook",
+            test_receiver::receive::receive,
+        ),
+        Route::new(Public, Method::GET, "/api/openapi.json", openapi::json),
+        Route::new(Public, Method::GET, "/api/docs", openapi::page),
     ]
 }
 

@@ -3,14 +3,12 @@
 mod block;
 mod members;
 mod pretty;
-mod receive;
+pub(crate) mod receive;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
-
-pub(crate) use receive::receive;
 
 /// How many requests are remembered.
 const REMEMBERED: usize = 50;

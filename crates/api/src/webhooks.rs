@@ -1,12 +1,16 @@
 //! The webhooks of a chatbot: one file per call.
 
-mod create;
+pub(crate) mod create;
+pub(crate) mod delete;
 mod fields;
 mod headers;
 mod input;
-mod list;
-mod view;
+pub(crate) mod list;
+pub(crate) mod pause;
+pub(crate) mod read;
+pub(crate) mod resume;
+pub(crate) mod rotate_secret;
+pub(crate) mod update;
+pub(crate) mod view;
 
-pub(crate) use create::create;
 pub(crate) use fields::WebhookFields;
-pub(crate) use list::list;

@@ -2,7 +2,11 @@
 
 use sqlx::PgConnection;
 
-use super::{BATCH, Job, Progress};
+use super::{BATCH, Job, Next, Progress};
+
+/// A worker that held deliveries of the webhook can still write down what came of them: looked at again after this, in
+/// seconds.
+const LAST_LOOK: i64 = 120;
 
 /// Removes the next waiting deliveries and dead letters; with the last of them the lane, the statistics and the other
 /// jobs. Attempts stay until their retention ends, but nothing leads to them.
@@ -26,22 +30,32 @@ pub(super) async fn batch(connection: &mut PgConnection, job: &Job) -> sqlx::Res
     .bind(BATCH)
     .fetch_one(&mut *connection)
     .await?;
-    let finished = removed == 0;
-    if finished {
-        for statement in [
-            "/* jobs::erase */ delete from postrider.lane where webhook_id = $1",
-            "/* jobs::erase */ delete from postrider.webhook_stats where webhook_id = $1",
-            "/* jobs::erase */ delete from postrider.job where webhook_id = $1 and kind = 'recover'",
-        ] {
-            sqlx::query(statement)
-                .bind(job.webhook_id)
-                .execute(&mut *connection)
-                .await?;
-        }
+    if removed > 0 {
+        return Ok(Progress {
+            position: job.position,
+            moved: removed,
+            next: Next::Batch,
+        });
     }
+    for statement in [
+        "/* jobs::erase */ delete from postrider.lane where webhook_id = $1",
+        "/* jobs::erase */ delete from postrider.webhook_stats where webhook_id = $1",
+        "/* jobs::erase */ delete from postrider.job where webhook_id = $1 and kind = 'recover'",
+    ] {
+        sqlx::query(statement)
+            .bind(job.webhook_id)
+            .execute(&mut *connection)
+            .await?;
+    }
+    // The position of this kind says how often everything was gone.
+    let next = if job.position == 0 {
+        Next::Later { seconds: LAST_LOOK }
+    } else {
+        Next::Finished
+    };
     Ok(Progress {
-        position: job.position,
-        moved: removed,
-        finished,
+        position: 1,
+        moved: 0,
+        next,
     })
 }

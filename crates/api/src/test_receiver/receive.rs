@@ -20,7 +20,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 ///
 /// For use as a webhook URL while developing. Takes any JSON.
 #[utoipa::path(
-    post, path = "/api/test-webhook", tag = "test receiver",
+    post, operation_id = "receive_test", path = "/api/test-webhook", tag = "test receiver",
     request_body(content = Object, description = "What a webhook delivers."),
     responses((status = 200, description = "Logged."), (status = 400, description = "Not JSON."))
 )]

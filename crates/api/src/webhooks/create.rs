@@ -88,7 +88,7 @@ struct Inserted {
 ///
 /// Beside the fields of the example: `isActive`, `timeoutMs`, `maxInFlight`, `rateLimitPerSecond`, `headers`.
 #[utoipa::path(
-    post, path = "/api/v1/chatbots/{chatbotId}/webhooks", tag = "webhooks",
+    post, operation_id = "create_webhook", path = "/api/v1/chatbots/{chatbotId}/webhooks", tag = "webhooks",
     params(("chatbotId" = String, Path)),
     request_body(content = crate::webhooks::WebhookFields),
     responses((status = 201, body = WebhookCreated), (status = 422, body = crate::error::ErrorBody))

@@ -21,7 +21,7 @@ pub(crate) struct WebhookList {
 
 /// The webhooks of a chatbot
 #[utoipa::path(
-    get, path = "/api/v1/chatbots/{chatbotId}/webhooks", tag = "webhooks",
+    get, operation_id = "list_webhooks", path = "/api/v1/chatbots/{chatbotId}/webhooks", tag = "webhooks",
     params(("chatbotId" = String, Path)),
     responses((status = 200, body = WebhookList))
 )]

@@ -63,6 +63,35 @@ pub(crate) async fn one(
         .ok_or(ApiError::NotFound)
 }
 
+/// That a chatbot has this webhook.
+pub(crate) async fn exists(executor: impl PgExecutor<'_>, tenant: &Tenant, webhook: WebhookId) -> Result<(), ApiError> {
+    is_active(executor, tenant, webhook).await.map(|_| ())
+}
+
+/// That a chatbot has this webhook, and that it is active: nothing can be sent to one that is not.
+pub(crate) async fn active(executor: impl PgExecutor<'_>, tenant: &Tenant, webhook: WebhookId) -> Result<(), ApiError> {
+    must_be_active(is_active(executor, tenant, webhook).await?)
+}
+
+pub(crate) fn must_be_active(is_active: bool) -> Result<(), ApiError> {
+    if is_active {
+        return Ok(());
+    }
+    Err(ApiError::Conflict(
+        "webhook_inactive",
+        "The webhook is not active: set isActive to true first",
+    ))
+}
+
+async fn is_active(executor: impl PgExecutor<'_>, tenant: &Tenant, webhook: WebhookId) -> Result<bool, ApiError> {
+    sqlx::query_scalar("/* view::is_active */ select is_active from postrider.webhook where tenant = $1 and id = $2")
+        .bind(tenant.as_str())
+        .bind(webhook.0)
+        .fetch_optional(executor)
+        .await?
+        .ok_or(ApiError::NotFound)
+}
+
 /// A webhook in a list.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
