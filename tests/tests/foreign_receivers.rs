@@ -44,11 +44,9 @@ async fn the_standard_webhooks_library_of_crates_io_verifies() {
     for request in &delivered.requests {
         verifier.verify(&request.body, &header_map(request)).unwrap();
     }
-    for (what, tampered, _) in tampered(&delivered, "webhook-signature") {
-        assert!(
-            verifier.verify(&tampered.body, &header_map(&tampered)).is_err(),
-            "accepted {what}"
-        );
+    for (what, request, status) in tampered(&delivered, "webhook-signature") {
+        let verified = verifier.verify(&request.body, &header_map(&request));
+        assert_eq!(verified.is_ok(), status == 200, "{what}: {verified:?}");
     }
 }
 
