@@ -6,9 +6,11 @@
 
 pub mod database;
 pub mod foreign_receiver;
+pub mod http;
 pub mod installed;
 pub mod private_cluster;
 pub mod process;
+pub mod product;
 pub mod receiver;
 mod shared_cluster;
 

@@ -39,7 +39,11 @@ pub struct Finished {
 pub fn binary() -> PathBuf {
     let executable = std::env::current_exe().unwrap();
     // Tests lie in target/PROFILE/deps, binaries in target/PROFILE.
-    let profile = executable.parent().and_then(|deps| deps.parent()).unwrap();
+    let profile = executable
+        .ancestors()
+        .skip(1)
+        .find(|folder| !folder.ends_with("deps"))
+        .unwrap();
     let path = profile.join("postrider");
     assert!(
         path.is_file(),

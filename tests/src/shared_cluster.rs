@@ -152,7 +152,10 @@ async fn start_cluster(base: &Path) -> Running {
     Running { url, options }
 }
 
-#[expect(clippy::zombie_processes, reason = "it outlives this process: waiting is what it does")]
+#[expect(
+    clippy::zombie_processes,
+    reason = "it outlives this process: waiting is what it does"
+)]
 fn watch(base: &Path, server_folder: &Path) {
     let tool: Option<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .map(|folder| folder.join("flock"))

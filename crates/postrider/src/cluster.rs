@@ -7,6 +7,7 @@ mod account;
 mod binaries;
 mod folder;
 mod guard;
+mod orphan;
 mod server;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use anyhow::Context;
 use sqlx::postgres::PgConnectOptions;
 
 pub use binaries::{Binaries, find};
+pub(crate) use folder::write_private;
 pub use folder::{Folder, FolderInUse};
 pub use server::{Server, Signal};
 
@@ -84,6 +86,8 @@ impl Cluster {
     pub async fn stop(mut self) -> anyhow::Result<()> {
         let stopped = self.server.stop().await;
         self.guard.dismiss();
+        // Somebody may have started another one in the folder, to try what happens.
+        orphan::stop(&self.folder).await?;
         stopped
     }
 }

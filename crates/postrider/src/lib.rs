@@ -1,4 +1,12 @@
 //! What the `postrider` binary is made of, as a library so that tests and tools can use the parts.
 
+pub mod cli;
+mod command;
+pub mod config;
+mod dev;
+mod exit;
+mod logging;
+mod signals;
+
 pub mod cluster;
 pub mod migrate;

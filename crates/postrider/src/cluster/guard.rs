@@ -5,11 +5,12 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use super::server::Server;
 
-/// Waits for the end of its input, which comes when the parent ends in whatever way; then stops the server, if the
-/// process id is still that of the server.
+/// Waits for the end of its input, which comes when the parent ends in whatever way; then stops the server of the folder,
+/// if the process id in its file is still that of a server (whose working folder is its PGDATA).
 const SCRIPT: &str = r#"
 read -r line
-if [ "$(head -n 1 "$2/postmaster.pid" 2>/dev/null)" = "$1" ]; then kill -INT "$1"; fi
+pid=$(head -n 1 "$2/postmaster.pid" 2>/dev/null) || exit 0
+if [ "$pid" = "$1" ] || [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$2" ]; then kill -INT "$pid"; fi
 "#;
 
 /// A small shell process that outlives us by the moment it needs to stop the server.

@@ -1,7 +1,6 @@
 //! The server process: initialised once, started on a free port, waited for, stopped.
 
 mod initialise;
-mod orphan;
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
@@ -19,6 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::account::Account;
 use super::binaries::{self, Binaries};
 use super::folder::{Folder, write_private};
+use super::orphan;
 
 pub use nix::sys::signal::Signal;
 

@@ -54,6 +54,7 @@ pub(super) async fn initialise(folder: &Folder, binaries: &Binaries, password: &
     initdb.args(["--encoding", "UTF8", "--locale", "C", "--no-sync"]);
     initdb.arg("--pwfile").arg(&password_file).arg("--pgdata").arg(&fresh);
     let output = initdb
+        .kill_on_drop(true)
         .output()
         .await
         .with_context(|| format!("cannot run initdb in {}", binaries.folder.display()))?;

@@ -9,8 +9,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::{Duration, Instant, sleep};
 
-use super::LOOK_AGAIN_AFTER;
-use crate::cluster::folder::Folder;
+use super::folder::Folder;
+
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// Stops the server that a former user of the folder left behind, if there is one.
 ///
