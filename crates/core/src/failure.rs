@@ -79,6 +79,8 @@ words! {
         Tls = "tls",
         /// The receiver did not speak HTTP, or broke the connection in the middle of the answer.
         Protocol = "protocol",
+        /// The response was longer than a receiver of webhooks has reason to send.
+        ResponseTooLarge = "response_too_large",
         /// The worker was told to stop at once.
         Aborted = "aborted",
         /// A fault of postrider itself, such as a secret that cannot be decrypted.
@@ -134,6 +136,7 @@ mod tests {
                 "connect",
                 "tls",
                 "protocol",
+                "response_too_large",
                 "aborted",
                 "internal"
             ]
