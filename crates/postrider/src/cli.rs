@@ -50,8 +50,8 @@ pub(crate) struct DevArguments {
     /// Where Postgres and the keys live [default: .postrider; with --once a temporary folder]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Port of the app, the API and the test receiver; metrics are on the next one; 0 picks free ports [default: 3000]
-    #[arg(long, value_name = "PORT", conflicts_with = "once")]
+    /// Port of the app, the API and the test receiver; metrics are on the next one; 0 picks free ports [default: 3000; with --once 0]
+    #[arg(long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
     /// Write URLs and the session token to this file once all is ready
     #[arg(long, value_name = "FILE")]

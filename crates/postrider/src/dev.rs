@@ -38,7 +38,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// Runs the whole product until a signal, or with `--once` until one delivery is checked.
 pub(crate) fn dev(config: &Config, arguments: &DevArguments) -> anyhow::Result<()> {
-    logging::start(&config.log_with("warn"));
+    logging::start(&config.log_with("warn,sqlx=error"));
     runtime(1)?.block_on(async {
         let stop = Stop::default();
         signals::listen(stop.clone())?;
@@ -47,6 +47,7 @@ pub(crate) fn dev(config: &Config, arguments: &DevArguments) -> anyhow::Result<(
             env_file::remove(path)?;
         }
         let folder = DataFolder::prepare(arguments.data_dir.as_deref(), arguments.once)?;
+        text::starting(folder.path())?;
         let database = Database::start(folder.path(), arguments.postgres_bin.as_deref()).await?;
         let ended = run(config, arguments, &folder, &database, stop).await;
         let stopped = database.stop().await;
@@ -61,7 +62,11 @@ async fn run(
     database: &Database,
     stop: Stop,
 ) -> anyhow::Result<()> {
-    let ports = Ports::bind(if arguments.once { Some(0) } else { arguments.port })?;
+    let ports = Ports::bind(
+        arguments
+            .port
+            .unwrap_or(if arguments.once { 0 } else { ports::DEFAULT }),
+    )?;
     let key_ring = folder.key_ring()?;
     let worker = parts::worker_config(config, database, &key_ring, arguments.strict_egress)?;
     let receiver = TestReceiver::stdout();
@@ -78,12 +83,11 @@ async fn run(
             }
             Webhook::Refused(reason) => Ok(Delivered::Refused(reason.clone())),
         };
-        if arguments.once {
-            let delivered = delivered.context("the delivery was not as promised")?;
-            return text::checked(&delivered);
-        }
         if let Some(path) = &arguments.env_file {
             env_file::write(path, &ports, &database.url(), &owner)?;
+        }
+        if arguments.once {
+            return text::checked(&delivered.context("the delivery was not as promised")?);
         }
         text::welcome(&ports, &database.url(), folder.path(), &owner, &delivered)
     };

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use postrider_api::test_receiver::TestReceiver;
 use postrider_api::{Settings, SqlAuthSettings};
+use sqlx::postgres::PgConnectOptions;
 
-use super::reader::Reader;
+use super::reader::{Reader, connection};
 use super::worker::{address_policy, key_ring};
 
 /// What `postrider api` needs.
@@ -26,11 +27,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<ApiConfig> {
     let listen = reader.listen("api_listen");
     let session_query = reader.text("api_session_query");
     let ownership_query = reader.text("api_ownership_query");
-    let auth_url = match reader.optional("api_auth_database_url") {
-        Some(None) => reader.given("database_url"),
-        url => url.flatten(),
-    };
-    let auth_database = reader.connection("api_auth_database_url", auth_url, "api_auth_database_role");
+    let auth_database = auth_database(reader);
     let session_cookie = cookie_name(reader);
     let max_connections = reader.number("api_max_connections", 1..=1000);
     let statement_timeout = reader.milliseconds("api_statement_timeout_ms", 100..=600_000);
@@ -53,6 +50,17 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<ApiConfig> {
         auth,
         listen: listen?,
     })
+}
+
+/// The database of the two queries: its own, or that of everything else under another role.
+fn auth_database(reader: &mut Reader<'_>) -> Option<PgConnectOptions> {
+    let url = reader.optional("api_auth_database_url")?;
+    let role = reader.optional("api_auth_database_role")?;
+    match url {
+        Some(url) => reader.connection("api_auth_database_url", &url, role),
+        // What is wrong with it was noted when it was read.
+        None => connection(&reader.given("database_url")?, role),
+    }
 }
 
 /// A cookie name is a token of RFC 9110.

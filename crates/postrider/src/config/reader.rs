@@ -136,30 +136,21 @@ impl<'a> Reader<'a> {
 
     /// The database of `database_url` under `database_role`.
     pub(super) fn database(&mut self) -> Option<PgConnectOptions> {
-        let url = self.text("database_url");
-        self.connection("database_url", url, "database_role")
+        let role = self.optional("database_role")?;
+        let url = self.text("database_url")?;
+        self.connection("database_url", &url, role)
     }
 
-    /// Options for this URL, read from this key, under the role of another key.
+    /// Options for the URL that was read from this key.
     pub(super) fn connection(
         &mut self,
         name: &'static str,
-        url: Option<String>,
-        role_name: &'static str,
+        url: &str,
+        role: Option<String>,
     ) -> Option<PgConnectOptions> {
-        let role = self.optional(role_name)?;
-        let url = url?;
-        let expected = "must be postgres://USER:PASSWORD@HOST:PORT/DATABASE, with special characters of the password percent-encoded";
-        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-            return self.wrong(name, expected.to_owned());
-        }
-        let Ok(options) = url.parse::<PgConnectOptions>() else {
-            return self.wrong(name, expected.to_owned());
-        };
-        Some(match role {
-            Some(role) => options.options([("role", role)]),
-            None => options,
-        })
+        let expected = "must be postgres://USER:PASSWORD@HOST:PORT/DATABASE, with special characters of the password \
+                        percent-encoded";
+        connection(url, role).or_else(|| self.wrong(name, expected.to_owned()))
     }
 
     /// Notes that the value of a setting is wrong.
@@ -187,4 +178,16 @@ impl<'a> Reader<'a> {
     fn key(&self, name: &'static str) -> &'static Key {
         keys::find(name).unwrap_or_else(|| unreachable!("{name} is read, but not listed"))
     }
+}
+
+/// Options for a URL, under a role if one is given.
+pub(super) fn connection(url: &str, role: Option<String>) -> Option<PgConnectOptions> {
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return None;
+    }
+    let options: PgConnectOptions = url.parse().ok()?;
+    Some(match role {
+        Some(role) => options.options([("role", role)]),
+        None => options,
+    })
 }

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use anyhow::Context;
 
 /// Where the product's documents expect the app.
-const DEFAULT: u16 = 3000;
+pub(super) const DEFAULT: u16 = 3000;
 
 /// Bound ports, of 127.0.0.1 only: everybody who reaches them may use them.
 #[derive(Debug)]
@@ -19,8 +19,7 @@ pub(super) struct Ports {
 
 impl Ports {
     /// Binds the port and the next one; with 0 any free ones.
-    pub(super) fn bind(port: Option<u16>) -> anyhow::Result<Self> {
-        let port = port.unwrap_or(DEFAULT);
+    pub(super) fn bind(port: u16) -> anyhow::Result<Self> {
         let app = bind(port)?;
         let monitoring = match port {
             0 => bind(0)?,

@@ -9,6 +9,11 @@ use super::delivery::Delivered;
 use super::owner::Owner;
 use super::ports::Ports;
 
+/// The first line: what follows takes a moment.
+pub(super) fn starting(folder: &Path) -> anyhow::Result<()> {
+    print(&format!("Starting a private Postgres in {} …\n", folder.display()))
+}
+
 /// The end of `dev --once`.
 pub(super) fn checked(delivered: &Delivered) -> anyhow::Result<()> {
     match delivered {
