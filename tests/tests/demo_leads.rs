@@ -20,7 +20,7 @@ impl App {
     async fn start() -> Self {
         let database = TestDatabase::new().await;
         let admin = database.pool();
-        postrider_demo::setup(&mut *admin.acquire().await.unwrap())
+        postrider_demo::setup(&mut admin.acquire().await.unwrap())
             .await
             .unwrap();
         let pool = database.pool_as(postrider_demo::ROLE);

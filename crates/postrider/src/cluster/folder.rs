@@ -168,6 +168,10 @@ fn server_folder(folder: &Path, account: Option<&Account>) -> anyhow::Result<Pat
         inside.display(),
         outside.display()
     );
+    // The server's files of a data folder that was removed: its password is gone, and whoever removed it wants it gone.
+    if outside.join("data").exists() && !folder.join("password").exists() {
+        fs::remove_dir_all(outside.join("data")).with_context(|| format!("cannot empty {}", outside.display()))?;
+    }
     tracing::info!(folder = %outside.display(), account = account.name, "the account cannot enter the data folder; Postgres keeps its files here");
     Ok(outside)
 }

@@ -2,8 +2,9 @@
 
 mod initialise;
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -173,7 +174,13 @@ async fn try_start(
 ) -> anyhow::Result<Start> {
     let socket = socket_folder(folder)?;
     let log_path = folder.path().join("postgres.log");
-    let log = File::create(&log_path).with_context(|| format!("cannot write {}", log_path.display()))?;
+    let log = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&log_path);
+    let log = log.with_context(|| format!("cannot write {}", log_path.display()))?;
     let mut command = program(&binaries.folder.join("postgres"), folder.account.as_ref());
     command
         .arg("-D")

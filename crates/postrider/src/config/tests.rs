@@ -223,3 +223,53 @@ fn logging_needs_nothing_else_to_be_right() {
         ("info", "warn")
     );
 }
+
+#[test]
+fn the_documented_defaults_are_those_of_the_api() {
+    let queries = [
+        ("api_session_query", "select $1"),
+        ("api_ownership_query", "select 1 where $1 = $2"),
+    ];
+    let read = Config::load(None, environment(&queries))
+        .api()
+        .expect("nothing is wrong");
+    let key_ring = KeyRing::parse(KEYS_SETTING).expect("it is a key ring");
+    let expected = postrider_api::Settings::new(read.settings.database.clone(), key_ring);
+    assert_eq!(format!("{:?}", read.settings), format!("{expected:?}"));
+    assert_eq!(read.auth.database.get_host(), "db.example");
+}
+
+#[test]
+fn the_queries_of_the_api_may_run_elsewhere_under_another_role() {
+    let settings = [
+        ("api_session_query", "select $1"),
+        ("api_ownership_query", "select 1 where $1 = $2"),
+        ("database_role", "postrider_api"),
+        ("api_auth_database_role", "reader"),
+    ];
+    let same = Config::load(None, environment(&settings))
+        .api()
+        .expect("nothing is wrong");
+    assert_eq!(same.settings.database.get_options(), Some("-c role=postrider_api"));
+    assert_eq!(
+        (same.auth.database.get_host(), same.auth.database.get_options()),
+        ("db.example", Some("-c role=reader"))
+    );
+
+    let mut elsewhere = environment(&settings);
+    elsewhere.insert(
+        "POSTRIDER_API_AUTH_DATABASE_URL".to_owned(),
+        "postgres://u@app.example/app".to_owned(),
+    );
+    let elsewhere = Config::load(None, elsewhere).api().expect("nothing is wrong");
+    assert_eq!(elsewhere.auth.database.get_host(), "app.example");
+}
+
+#[test]
+fn a_database_url_that_is_wrong_is_named_once() {
+    let error = Config::load(None, environment(&[("database_url", "x")]))
+        .api()
+        .expect_err("three settings are wrong");
+    let subjects: Vec<&str> = error.0.iter().map(|problem| problem.subject.as_str()).collect();
+    assert_eq!(subjects, ["database_url", "api_session_query", "api_ownership_query"]);
+}
