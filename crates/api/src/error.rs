@@ -5,7 +5,7 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tracing::warn;
+use tracing::{error, warn};
 use utoipa::ToSchema;
 
 use crate::auth::AuthError;
@@ -37,6 +37,8 @@ pub(crate) enum ApiError {
     Database(sqlx::Error),
     /// The main app could not say who the caller is.
     Auth(AuthError),
+    /// Our own code failed.
+    Defect,
 }
 
 /// One field that is not acceptable.
@@ -89,7 +91,7 @@ impl ApiError {
             Self::MalformedJson(_) => StatusCode::BAD_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(..) => StatusCode::CONFLICT,
-            Self::Database(_) | Self::Auth(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Database(_) | Self::Auth(_) | Self::Defect => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -105,7 +107,7 @@ impl ApiError {
             Self::MalformedJson(_) => "malformed_json",
             Self::Invalid(_) => "validation_failed",
             Self::Conflict(code, _) => code,
-            Self::Database(_) | Self::Auth(_) => "unavailable",
+            Self::Database(_) | Self::Auth(_) | Self::Defect => "unavailable",
         }
     }
 
@@ -126,7 +128,9 @@ impl ApiError {
             Self::Invalid(problems) if problems.len() == 1 => "1 field is not acceptable".into(),
             Self::Invalid(problems) => format!("{} fields are not acceptable", problems.len()),
             Self::Conflict(_, message) => (*message).into(),
-            Self::Database(_) | Self::Auth(_) => "This does not work at the moment; try again soon".into(),
+            Self::Database(_) | Self::Auth(_) | Self::Defect => {
+                "This does not work at the moment; try again soon".into()
+            }
         }
     }
 
@@ -135,6 +139,7 @@ impl ApiError {
         match self {
             Self::Database(error) => warn!(%error, "The API could not use the database"),
             Self::Auth(error) => warn!(%error, "The API could not find out who is calling"),
+            Self::Defect => error!("A request made the API panic; please report it with the message above"),
             _ => {}
         }
     }
@@ -147,7 +152,7 @@ impl ApiError {
                     .headers_mut()
                     .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Self::Database(_) | Self::Auth(_) => {
+            Self::Database(_) | Self::Auth(_) | Self::Defect => {
                 response
                     .headers_mut()
                     .insert(RETRY_AFTER, HeaderValue::from_static("5"));

@@ -1,6 +1,7 @@
 //! The table of routes. The router is built from it and from nothing else, so that whatever walks the table walks the
 //! router.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,6 +12,7 @@ use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
+use futures_util::FutureExt;
 
 use crate::api::Api;
 use crate::auth::{guard_api, guard_page};
@@ -157,9 +159,14 @@ pub fn router(api: Api) -> Router {
 }
 
 /// What holds for every answer.
-async fn frame(request: Request, next: Next) -> Response {
-    let answered = tokio::time::timeout(REQUEST_TIME, next.run(request)).await;
-    let mut response = answered.unwrap_or_else(|_| ApiError::RequestTimeout.into_response());
+pub(crate) async fn frame(request: Request, next: Next) -> Response {
+    // A defect ends one request, in the shape of every failure, and not the connection.
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let mut response = match tokio::time::timeout(REQUEST_TIME, answer).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => ApiError::Defect.into_response(),
+        Err(_) => ApiError::RequestTimeout.into_response(),
+    };
     let headers = response.headers_mut();
     headers
         .entry(CACHE_CONTROL)

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Either, Executor, PgPool, SqlSafeStr, SqlStr, Statement};
+use sqlx::{
+    AssertSqlSafe, Connection, Either, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr, Statement, Type,
+};
 
 use super::{Auth, AuthError};
 
@@ -67,14 +69,9 @@ impl SqlAuth {
             session_query,
             ownership_query,
         } = settings;
-        let pool = PgPoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(Duration::from_secs(3))
-            .connect_lazy_with(
-                database
-                    .application_name("postrider-api-auth")
-                    .options([("statement_timeout", "5000")]),
-            );
+        let database = database
+            .application_name("postrider-api-auth")
+            .options([("statement_timeout", "5000")]);
         let text = |query: &str| query.trim_end().trim_end_matches(';').to_owned();
         // The id may have any type: the wrapper makes it text. The line breaks end a comment on the last line.
         let session = format!(
@@ -83,15 +80,18 @@ impl SqlAuth {
         );
         let ownership = format!("select exists (\n{}\n)", text(&ownership_query));
         Ok(Self {
-            session: prepare(&pool, "session", session, session_query, 1).await?,
-            ownership: prepare(&pool, "ownership", ownership, ownership_query, 2).await?,
-            pool,
+            session: checked(&database, "session", session, session_query, 1).await?,
+            ownership: checked(&database, "ownership", ownership, ownership_query, 2).await?,
+            pool: PgPoolOptions::new()
+                .max_connections(4)
+                .acquire_timeout(Duration::from_secs(3))
+                .connect_lazy_with(database),
         })
     }
 }
 
-async fn prepare(
-    pool: &PgPool,
+async fn checked(
+    database: &PgConnectOptions,
     name: &'static str,
     wrapped: String,
     query: String,
@@ -99,24 +99,33 @@ async fn prepare(
 ) -> Result<SqlStr, BadAuthQuery> {
     // The operator's own configuration, as trusted as the URL of the database.
     let sql = AssertSqlSafe(wrapped).into_sql_str();
-    let prepared = match pool.prepare(sql.clone()).await {
-        Ok(prepared) => prepared,
-        Err(error) => return Err(BadAuthQuery::Refused { name, query, error }),
-    };
-    let found = match prepared.parameters() {
-        Some(Either::Left(types)) => types.len(),
-        Some(Either::Right(count)) => count,
-        None => wanted,
-    };
-    if found != wanted {
-        return Err(BadAuthQuery::Parameters {
+    match parameters(database, &sql, wanted).await {
+        Ok(found) if found == wanted => Ok(sql),
+        Ok(found) => Err(BadAuthQuery::Parameters {
             name,
             wanted,
             found,
             query,
-        });
+        }),
+        Err(error) => Err(BadAuthQuery::Refused { name, query, error }),
     }
-    Ok(sql)
+}
+
+/// How many parameters a query has, after it was prepared as it will be used: with texts.
+async fn parameters(database: &PgConnectOptions, sql: &SqlStr, wanted: usize) -> sqlx::Result<usize> {
+    let mut connection = PgConnection::connect_with(database).await?;
+    // Without declared types, Postgres counts those that the query uses.
+    let found = match connection.prepare(sql.clone()).await?.parameters() {
+        Some(Either::Left(types)) => types.len(),
+        Some(Either::Right(count)) => count,
+        None => wanted,
+    };
+    connection.clear_cached_statements().await?;
+    connection
+        .prepare_with(sql.clone(), &vec![<str as Type<Postgres>>::type_info(); wanted])
+        .await?;
+    connection.close().await?;
+    Ok(found)
 }
 
 /// A token or id that does not even have the form of the column it is cast to belongs to nobody.

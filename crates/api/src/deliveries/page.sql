@@ -56,7 +56,7 @@ with attempted as materialized (
      order by f.event_id desc
      limit $5
 )
-select e.below, p.event_id, p.state, p.due_at, p.reason, v.type as event_type, t.attempts, t.last_attempt_at,
+select e.below, p.event_id, p.state, nullif(p.due_at, 'infinity') as due_at, p.reason, v.type as event_type, t.attempts, t.last_attempt_at,
        t.last_status, t.last_error
   from edge e
   left join page p on true
