@@ -15,7 +15,7 @@ use crate::{command, dev};
 #[derive(Debug, Parser)]
 #[command(name = "postrider", version, about, after_help = exit::DOCUMENTATION, max_term_width = 100)]
 struct Cli {
-    /// TOML file with settings; the environment (POSTRIDER_<KEY>) wins over it
+    /// TOML file with settings; the environment, POSTRIDER_ and the key in capitals, wins over it
     #[arg(
         long,
         value_name = "FILE",

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 pub use embedded::{latest_version, migrator};
 
-/// What [`migrate`] did.
+/// What [`migrate()`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Migrated {
     /// Schema version before; `None` for a database without our schema.

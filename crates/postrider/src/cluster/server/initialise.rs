@@ -8,7 +8,8 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{SUPERUSER, program};
+use super::SUPERUSER;
+use super::launch::program;
 use crate::cluster::account::Account;
 use crate::cluster::binaries::Binaries;
 use crate::cluster::folder::Folder;
