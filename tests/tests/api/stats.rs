@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::rows::webhook_id;
 use crate::snapshot::stable;
 
-/// 100 attempts that take 1 to 100 ms at 10:05, ten timeouts at 10:59, one retry of an old event at 12:00.
+/// 100 attempts that take 1 to 100 ms at 10:05, ten timeouts at 10:59, one retry of an event of last week at 12:00.
 async fn make_attempts(app: &App, path: &str) {
     sqlx::query(
         "with a (started_at, duration_us, status, error, age) as (
@@ -13,7 +13,7 @@ async fn make_attempts(app: &App, path: &str) {
             union all
             select '2026-11-20T10:59:59.999Z', 15000000, null, 'timeout', interval '0' from generate_series(1, 10)
             union all
-            select '2026-11-20T12:00:00Z', 5000, 500, 'status', interval '20 hours'
+            select '2026-11-20T12:00:00Z', 5000, 500, 'status', interval '8 days'
          )
          insert into postrider.attempt (event_id, webhook_id, started_at, duration_us, bucket, number, status, error)
          select postrider.first_id_at(started_at - age), $1, started_at, duration_us, 7, 1, status, error from a",

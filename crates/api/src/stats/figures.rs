@@ -12,11 +12,12 @@ use super::interval::Interval;
 use crate::error::ApiError;
 use crate::moment::Moment;
 
-/// Most attempts one answer looks through, newest events first: a quarter of a second of work.
+/// Most attempts of events of the range that one answer looks through, newest events first: a fifth of a second of work.
 const BOUND: i64 = 200_000;
 
-/// How much older than the range an event may be whose retries are counted in it. The index has the order of events.
-const LOOK_BACK: TimeDelta = TimeDelta::days(1);
+/// Most attempts of older events that are looked through for some made in the range: late retries, or what flowed when
+/// a webhook was resumed. The index has the order of events, not of attempts.
+const OLDER_BOUND: i64 = 10_000;
 
 /// What is to be counted.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +34,7 @@ pub(crate) struct Stats {
     pub(crate) interval: Interval,
     pub(crate) since: Moment,
     pub(crate) until: Moment,
-    /// From here on everything is counted. Later than `since` when the webhook had more attempts than one answer looks
+    /// From here on all events are counted. Later than `since` when the range has more attempts than one answer looks
     /// through (200,000): ask for shorter ranges then.
     pub(crate) complete_since: Moment,
     pub(crate) totals: Figures,
@@ -81,38 +82,18 @@ struct Row {
 
 /// Counts the attempts of a webhook.
 pub(crate) async fn figures(pool: &PgPool, webhook: WebhookId, wanted: Wanted) -> Result<Stats, ApiError> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "-- stats::figures
-         with looked_at as materialized (
-             select a.event_id, a.started_at, a.duration_us, a.status, a.error
-               from postrider.attempt a
-              where a.webhook_id = $1 and a.event_id >= $2 and a.event_id < $3
-              order by a.event_id desc
-              limit $4
-         ), edge as (
-             select case when count(*) = $4 then postrider.time_of_id(min(l.event_id)) end as complete_since
-               from looked_at l
-         )
-         select date_trunc($5, l.started_at, 'UTC') as begin,
-                count(*) filter (where l.error is null) as delivered,
-                count(*) filter (where l.error is not null) as failed,
-                percentile_cont(array[0.5, 0.95, 0.99]::float8[]) within group (order by l.duration_us)
-                    filter (where l.status is not null) as percentiles_us,
-                (select e.complete_since from edge e) as complete_since
-           from looked_at l
-          where l.started_at >= $6 and l.started_at < $7
-          group by grouping sets ((date_trunc($5, l.started_at, 'UTC')), ())",
-    )
-    .bind(webhook.0)
-    .bind(Moment(wanted.since.0 - LOOK_BACK).first_event_id())
-    // The clocks of the database and of the worker that dated the attempt are the same one.
-    .bind(Moment(wanted.until.0 + TimeDelta::milliseconds(1)).first_event_id())
-    .bind(BOUND)
-    .bind(wanted.interval.as_str())
-    .bind(wanted.since)
-    .bind(wanted.until)
-    .fetch_all(pool)
-    .await?;
+    let rows: Vec<Row> = sqlx::query_as(include_str!("figures.sql"))
+        .bind(webhook.0)
+        .bind(wanted.since.first_event_id())
+        // An event of the last millisecond can have its attempt in the same one.
+        .bind(Moment(wanted.until.0 + TimeDelta::milliseconds(1)).first_event_id())
+        .bind(BOUND)
+        .bind(OLDER_BOUND)
+        .bind(wanted.interval.length().num_seconds())
+        .bind(wanted.since)
+        .bind(wanted.until)
+        .fetch_all(pool)
+        .await?;
     let complete_since = rows.iter().find_map(|row| row.complete_since);
     let mut by_begin: BTreeMap<Option<Moment>, Figures> =
         rows.into_iter().map(|row| (row.begin, Figures::from(row))).collect();

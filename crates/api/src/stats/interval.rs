@@ -26,15 +26,6 @@ impl Interval {
         }
     }
 
-    /// The word for `date_trunc`.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day",
-        }
-    }
-
     pub(super) fn default_since(self, until: Moment) -> Moment {
         Moment(
             until.0

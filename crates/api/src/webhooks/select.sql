@@ -4,15 +4,13 @@ with wanted as materialized (
     select w.* from postrider.webhook w where w.tenant = $1 and ($2::bigint is null or w.id = $2)
 ), unfolded as (
     -- The view webhook_statistics would add up the deltas of every tenant.
-    select r.webhook_id, sum(r.delivered) as delivered, sum(r.failed_attempts) as failed_attempts,
-           sum(r.given_up) as given_up, max(r.last_triggered_at) as last_triggered_at,
-           max(r.last_success_at) as last_success_at
-      from postrider.stats_delta t,
-           unnest(t.webhook_ids, t.delivered, t.failed_attempts, t.given_up, t.last_triggered_at, t.last_success_at)
-           as r (webhook_id, delivered, failed_attempts, given_up, last_triggered_at, last_success_at)
-     where t.webhook_ids && array(select w.id from wanted w)
-       and r.webhook_id in (select w.id from wanted w)
-     group by r.webhook_id
+    select w.id, sum(r.delivered) as delivered, sum(r.failed_attempts) as failed_attempts, sum(r.given_up) as given_up,
+           max(r.last_triggered_at) as last_triggered_at, max(r.last_success_at) as last_success_at
+      from postrider.stats_delta t
+     cross join unnest(t.webhook_ids, t.delivered, t.failed_attempts, t.given_up, t.last_triggered_at, t.last_success_at)
+        as r (webhook_id, delivered, failed_attempts, given_up, last_triggered_at, last_success_at)
+      join wanted w on w.id = r.webhook_id
+     group by w.id
 )
 select w.id, w.name, w.url, w.event_types, w.is_active, w.max_retries, w.retry_delay_ms, w.timeout_ms, w.max_in_flight,
        w.rate_limit_per_second, w.headers,
@@ -25,5 +23,5 @@ select w.id, w.name, w.url, w.event_types, w.is_active, w.max_retries, w.retry_d
        greatest(s.last_success_at, u.last_success_at) as last_success_at
   from wanted w
   left join postrider.webhook_stats s on s.webhook_id = w.id
-  left join unfolded u on u.webhook_id = w.id
+  left join unfolded u on u.id = w.id
  order by w.id
