@@ -69,10 +69,13 @@ impl Server {
         initialise::initialise(folder, &binaries, &password).await?;
         orphan::stop(folder).await?;
 
-        let mut port = port::remembered(folder);
+        let remembered = port::remembered(folder);
         let deadline = Instant::now() + READY_WITHIN;
+        let mut tries = 0;
         loop {
-            let chosen = match port.take().filter(|port| port::is_free(*port)) {
+            tries += 1;
+            // Clients of the last start find it where it was, unless the port stays somebody else's.
+            let chosen = match remembered.filter(|port| tries < 20 && port::is_free(*port)) {
                 Some(port) => port,
                 None => port::any_free().context("127.0.0.1 has no free port")?,
             };
