@@ -152,53 +152,55 @@ create function postrider.enqueue_many(
     set search_path = pg_catalog, pg_temp
 as $$
 declare
-    total constant integer := cardinality(tenants);
-    ids bigint[];
+    total constant integer := coalesce(cardinality(tenants), 0);
+    -- Made before anything else and in the order of the batch: the order of ids is the order of delivery.
+    ids constant bigint[] := array(select postrider.next_id() from generate_series(1, total));
+    owners bigint[];
     one record;
 begin
-    if total is distinct from cardinality(types) or total is distinct from cardinality(payloads)
+    if total <> coalesce(cardinality(types), 0) or total <> coalesce(cardinality(payloads), 0)
        or cardinality(idempotency_keys) <> total or cardinality(ordering_keys) <> total
        or cardinality(deliver_after) <> total then
         raise exception using errcode = '22023', message = 'postrider: the arrays must have the same length',
             detail = format('tenants %s, types %s, payloads %s, idempotency_keys %s, ordering_keys %s, deliver_after %s',
-                            coalesce(total, 0), coalesce(cardinality(types), 0), coalesce(cardinality(payloads), 0),
-                            cardinality(idempotency_keys), cardinality(ordering_keys), cardinality(deliver_after));
+                            total, coalesce(cardinality(types), 0), coalesce(cardinality(payloads), 0),
+                            coalesce(cardinality(idempotency_keys)::text, 'null'),
+                            coalesce(cardinality(ordering_keys)::text, 'null'),
+                            coalesce(cardinality(deliver_after)::text, 'null'));
     end if;
+    perform postrider.check_event(e.tenant, e.type, e.payload, e.idempotency_key, e.ordering_key)
+       from unnest(tenants, types, payloads, idempotency_keys, ordering_keys)
+            as e (tenant, type, payload, idempotency_key, ordering_key);
     if idempotency_keys is not null then
+        owners := ids;
         -- In key order, so that two bulk calls over the same keys cannot deadlock.
-        ids := array_fill(0::bigint, array[total]);
         for one in
-            select * from unnest(tenants, types, payloads, idempotency_keys, ordering_keys, deliver_after)
-                with ordinality as e (tenant, type, payload, idempotency_key, ordering_key, deliver_after, place)
-             order by e.tenant, e.idempotency_key, place
+            select * from unnest(tenants, idempotency_keys) with ordinality as e (tenant, idempotency_key, place)
+             where e.idempotency_key is not null
+             order by e.tenant, e.idempotency_key, e.place
         loop
-            ids[one.place] := postrider.enqueue(one.tenant, one.type, one.payload, one.idempotency_key,
-                                                one.ordering_key, one.deliver_after);
+            owners[one.place] := postrider.claim_idempotency_key(one.tenant, one.idempotency_key, ids[one.place]);
         end loop;
-        return ids;
     end if;
 
-    perform postrider.check_event(e.tenant, e.type, e.payload, null, e.ordering_key)
-       from unnest(tenants, types, payloads, ordering_keys) as e (tenant, type, payload, ordering_key);
     with input as materialized (
-        select postrider.next_id() as id, (hashtextextended(e.tenant, 0) & 255)::smallint as bucket,
-               e.tenant, e.type, e.payload, e.ordering_key, e.deliver_after, e.place
-          from unnest(tenants, types, payloads, ordering_keys, deliver_after)
-               with ordinality as e (tenant, type, payload, ordering_key, deliver_after, place)
+        select e.id, (hashtextextended(e.tenant, 0) & 255)::smallint as bucket,
+               e.tenant, e.type, e.payload, e.ordering_key, e.deliver_after
+          from unnest(ids, owners, tenants, types, payloads, ordering_keys, deliver_after)
+               as e (id, owner, tenant, type, payload, ordering_key, deliver_after)
+         where e.owner is null or e.owner = e.id
     ), recorded as (
         insert into postrider.event (id, bucket, tenant, type, ordering_key, payload)
         select i.id, i.bucket, i.tenant, i.type, i.ordering_key, i.payload from input i
     ), later as (
         insert into postrider.deferred (due_at, bucket, event_id, tenant)
         select i.deliver_after, i.bucket, i.id, i.tenant from input i where i.deliver_after > statement_timestamp()
-    ), queued as (
-        insert into postrider.outbox (bucket, event_id, tenant)
-        select i.bucket, i.id, i.tenant from input i
-         where i.deliver_after is null or i.deliver_after <= statement_timestamp()
     )
-    select coalesce(array_agg(i.id order by i.place), '{}') into ids from input i;
+    insert into postrider.outbox (bucket, event_id, tenant)
+    select i.bucket, i.id, i.tenant from input i
+     where i.deliver_after is null or i.deliver_after <= statement_timestamp();
     perform postrider.wake_workers();
-    return ids;
+    return coalesce(owners, ids);
 end
 $$;
 comment on function postrider.enqueue_many(text[], text[], json[], text[], text[], timestamptz[]) is

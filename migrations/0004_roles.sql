@@ -38,8 +38,8 @@ grant execute on function
 
 grant execute on function postrider.first_id_at(timestamptz), postrider.time_of_id(bigint)
     to postrider_worker, postrider_api;
-grant execute on function postrider.create_partitions(integer), postrider.drop_partitions(integer),
-    postrider.wake_workers() to postrider_worker;
+grant execute on function postrider.partitioned_tables(), postrider.create_partitions(text, integer),
+    postrider.drop_partitions(text, integer), postrider.wake_workers() to postrider_worker;
 grant usage on sequence postrider.token_seq to postrider_worker;
 grant select on postrider.webhook, postrider.event to postrider_worker;
 grant update (is_active, disabled_at, disabled_reason, version, updated_at) on postrider.webhook to postrider_worker;

@@ -286,7 +286,7 @@ async fn the_app_may_enqueue_and_nothing_else_of_postrider() {
         "select count(*) from postrider.event",
         "select count(*) from postrider.webhook",
         "delete from postrider.outbox",
-        "select postrider.create_partitions(1)",
+        "select postrider.create_partitions('event', 1)",
     ] {
         let denied = pool.execute(statement).await.unwrap_err();
         assert_eq!(

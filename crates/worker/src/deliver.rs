@@ -69,7 +69,8 @@ async fn wait_for_slots(context: &Context, delivery: &Delivery, patience: Instan
     if webhook.is_paused {
         return Err(Duration::ZERO);
     }
-    let turn = webhook.pacer.take_turn(patience - Instant::now())?;
+    let now = Instant::now();
+    let turn = webhook.pacer.take_turn(now, patience.saturating_duration_since(now))?;
     if turn.is_zero()
         && let Some(slots) = free_slots(context, delivery)
     {

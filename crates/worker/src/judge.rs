@@ -22,7 +22,7 @@ pub enum Outcome {
         status: u16,
         /// The wait it asked for in `Retry-After` (RFC 9110, section 10.2.3).
         retry_after: Option<Duration>,
-        /// `None` for a success: a 2xx status and a body read to its end or its limit.
+        /// `None` for a success: a 2xx status and a body read to its end.
         error: Option<Failure>,
     },
     /// There was no response.

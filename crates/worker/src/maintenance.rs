@@ -11,12 +11,13 @@ use crate::context::Context;
 use crate::give_back::{give_back_of_dead_workers, give_back_unknown};
 use crate::identity::heartbeat;
 use crate::metrics;
-use crate::retention::keep_partitions;
+use crate::retention::{Partitions, keep_partitions};
 use crate::stats::fold_stats;
 
 const TICK: Duration = Duration::from_secs(1);
 const BACKLOG_INTERVAL: Duration = Duration::from_secs(10);
 const PARTITION_INTERVAL: Duration = Duration::from_secs(3600);
+const PARTITION_RETRY: Duration = Duration::from_secs(60);
 
 /// A claim without an answer is over by then, one way or the other.
 const UNKNOWN_LEASE_AGE: Duration = Duration::from_secs(12);
@@ -45,6 +46,7 @@ struct Chores {
     heartbeat: Timer,
     backlog: Timer,
     partitions: Timer,
+    steadiness: Steadiness,
 }
 
 impl Chores {
@@ -60,9 +62,13 @@ impl Chores {
             }
             self.heartbeat.done();
         }
-        let of_dead = connection
-            .run(|connection| give_back_of_dead_workers(connection, worker, settings.lease_time))
-            .await?;
+        let of_dead = if self.steadiness.may_judge_others(settings.heartbeat_interval) {
+            connection
+                .run(|connection| give_back_of_dead_workers(connection, worker, settings.lease_time))
+                .await?
+        } else {
+            0
+        };
         if of_dead > 0 {
             tracing::warn!(events = of_dead, "gave back what a dead worker held");
         }
@@ -78,24 +84,45 @@ impl Chores {
             self.backlog.done();
         }
         if self.partitions.is_due(PARTITION_INTERVAL) {
-            let (ahead, retention) = (settings.partition_days_ahead, settings.retention_days);
-            match connection
-                .run(|connection| keep_partitions(connection, ahead, retention))
-                .await
-            {
-                Ok(Some(done)) if done.created + done.dropped > 0 => {
-                    tracing::info!(created = done.created, dropped = done.dropped, "partitions kept");
+            match connection.run(|connection| keep_partitions(connection, settings)).await {
+                Ok(done) => {
+                    if done != Partitions::default() {
+                        tracing::info!(created = done.created, dropped = done.dropped, "partitions kept");
+                    }
+                    self.partitions.done();
                 }
-                Ok(_) => {}
-                // A lock it did not get in time; partitions exist days ahead, so the next hour is early enough.
+                // A lock it did not get in time. Partitions exist days ahead, so there is time to try again.
                 Err(error) if error.as_database_error().is_some() => {
-                    tracing::warn!(%error, "partitions not kept, trying again in an hour");
+                    tracing::warn!(%error, "partitions not kept, trying again in a minute");
+                    self.partitions.postpone(PARTITION_INTERVAL, PARTITION_RETRY);
                 }
                 Err(error) => return Err(error),
             }
-            self.partitions.done();
         }
         Ok(())
+    }
+}
+
+/// Whether this worker may declare others dead. After it or the database stood still, everybody's last sign of life
+/// looks old; the others first get the time to show a new one.
+#[derive(Debug, Default)]
+struct Steadiness {
+    last_tick: Option<Instant>,
+    unsteady_until: Option<Instant>,
+}
+
+impl Steadiness {
+    /// To be asked once a tick.
+    fn may_judge_others(&mut self, heartbeat_interval: Duration) -> bool {
+        let now = Instant::now();
+        let stood_still = self
+            .last_tick
+            .is_some_and(|last| now - last > TICK + heartbeat_interval);
+        self.last_tick = Some(now);
+        if stood_still {
+            self.unsteady_until = Some(now + heartbeat_interval * 2);
+        }
+        self.unsteady_until.is_none_or(|until| now >= until)
     }
 }
 
@@ -110,5 +137,10 @@ impl Timer {
 
     fn done(&mut self) {
         self.0 = Some(Instant::now());
+    }
+
+    /// Makes a chore with this interval due again after `delay`.
+    fn postpone(&mut self, interval: Duration, delay: Duration) {
+        self.0 = Instant::now().checked_sub(interval.saturating_sub(delay));
     }
 }

@@ -11,7 +11,8 @@ use crate::egress::{Egress, failure_of};
 use crate::judge::{Failure, Outcome, parse_retry_after};
 use crate::record::Attempt;
 
-/// Of a response body no more is read: a receiver must not fill our memory, nor hold us for longer than it takes.
+/// Of a response body no more is read: a receiver must not fill our memory. One that sends more has failed, because
+/// nobody can tell what else it would say.
 const RESPONSE_LIMIT: usize = 16 * 1024;
 
 /// Of what is read, so much is kept for people to look at.
@@ -55,11 +56,15 @@ async fn read(mut response: Response, body: &mut Vec<u8>) -> Outcome {
         kind: FailureKind::Status,
         detail: format!("the receiver answered {status}"),
     });
-    while body.len() < RESPONSE_LIMIT {
+    loop {
         match response.chunk().await {
-            Ok(Some(chunk)) => {
-                let room = RESPONSE_LIMIT - body.len();
-                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            Ok(Some(chunk)) if body.len() + chunk.len() <= RESPONSE_LIMIT => body.extend_from_slice(&chunk),
+            Ok(Some(_)) => {
+                error.get_or_insert_with(|| Failure {
+                    kind: FailureKind::ResponseTooLarge,
+                    detail: format!("the response body is larger than {RESPONSE_LIMIT} bytes"),
+                });
+                break;
             }
             Ok(None) => break,
             Err(broken) => {

@@ -75,6 +75,15 @@ async fn a_batch_with_idempotency_keys_writes_only_what_is_new() {
 }
 
 #[tokio::test]
+async fn a_batch_with_idempotency_keys_keeps_the_order_of_the_batch() {
+    let world = World::new().await;
+    let batch = ["c", "a", "b"].map(|key| event().idempotency_key(key).ordering_key("order"));
+    let ids = enqueue_many(&world.application, &batch).await.unwrap();
+    // The order of ids is the order of delivery.
+    assert!(ids.is_sorted(), "{ids:?}");
+}
+
+#[tokio::test]
 async fn payloads_of_a_batch_are_stored_byte_for_byte() {
     let world = World::new().await;
     let large = format!("\"{}\"", "a".repeat(250 * 1024));

@@ -43,11 +43,19 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<FailureKind> {
         Some(FailureKind::RefusedAddress)
     } else if error.is::<LookupFailed>() {
         Some(FailureKind::Dns)
-    } else if error.is::<rustls::Error>() {
+    } else if error.is::<rustls::Error>() || is_broken_handshake(error) {
         Some(FailureKind::Tls)
     } else {
         None
     }
+}
+
+/// While connecting, the only thing that can come to an early end is the TLS handshake; later, the client reports an
+/// incomplete message instead.
+fn is_broken_handshake(error: &(dyn Error + 'static)) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof)
 }
 
 /// `io::Error` hides an error it wraps from `source`, showing that one's own source instead.

@@ -1,0 +1,108 @@
+//! The database goes away and comes back.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use postrider_tests::product::{Product, SOON};
+use postrider_tests::{PrivateCluster, Receiver};
+
+#[tokio::test]
+async fn a_worker_says_once_that_the_database_is_gone_and_goes_on_within_five_seconds_of_its_return() {
+    let mut cluster = PrivateCluster::start().await;
+    let product = Product::on_cluster(&cluster);
+    let receiver = Receiver::start().await;
+    let webhook = product.webhook("bot", &receiver.url()).await;
+    let mut worker = product.worker().await;
+    product.commit("bot", "LEAD_CREATED", "{}").await;
+    receiver.wait_for(1, SOON).await;
+    product.commit_many("bot", 1000).await;
+
+    cluster.crash(Signal::SIGQUIT).await;
+    worker
+        .wait_for_stderr(SOON, |log| log.contains("database does not answer"))
+        .await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    cluster.start_again().await;
+    let returned = Instant::now();
+    let product = Product::on_cluster(&cluster);
+    let event = product.commit("bot", "LEAD_CREATED", "{}").await.to_string();
+    let requests = receiver
+        .wait_until(SOON, |requests| {
+            requests
+                .iter()
+                .any(|request| request.header("webhook-id") == Some(&event))
+        })
+        .await;
+    let first = requests
+        .iter()
+        .find(|request| request.header("webhook-id") == Some(&event))
+        .unwrap();
+    assert!(
+        first.at - returned < Duration::from_secs(5),
+        "{:?}",
+        first.at - returned
+    );
+
+    product.wait_until_idle().await;
+    assert_eq!(
+        product.counts(&webhook).await.delivered as u64,
+        product.number("select count(*) from postrider.attempt").await as u64
+    );
+    assert_eq!(
+        product
+            .number("select count(distinct event_id) from postrider.attempt")
+            .await,
+        1002
+    );
+    let log = worker.stderr();
+    assert_eq!(log.matches("database does not answer").count(), 1, "{log}");
+    assert_eq!(log.matches("database answers").count(), 2, "{log}");
+}
+
+#[tokio::test]
+async fn a_frozen_database_loses_nothing_and_declares_nobody_dead() {
+    let mut cluster = PrivateCluster::start().await;
+    let product = Product::on_cluster(&cluster);
+    let receiver = Receiver::start().await;
+    product.webhook("bot", &receiver.url()).await;
+    let settings = [
+        ("worker_lease_time_ms", "3000"),
+        ("worker_heartbeat_interval_ms", "500"),
+    ];
+    let workers = [
+        product.worker_with(&settings).await,
+        product.worker_with(&settings).await,
+    ];
+    product.commit_many("bot", 500).await;
+    cluster.signal_all(Signal::SIGSTOP);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    cluster.signal_all(Signal::SIGCONT);
+    receiver.wait_until(SOON, |requests| requests.len() >= 500).await;
+    product.wait_until_idle().await;
+    assert_eq!(receiver.count(), 500, "something was sent twice");
+    for worker in &workers {
+        assert!(!worker.stderr().contains("declared dead"), "{}", worker.stderr());
+    }
+}
+
+#[tokio::test]
+async fn cut_connections_lose_and_double_nothing() {
+    let cluster = PrivateCluster::start().await;
+    let product = Product::on_cluster(&cluster);
+    let receiver = Receiver::start().await;
+    product.webhook("bot", &receiver.url()).await;
+    let _worker = product.worker().await;
+    for _ in 0..20 {
+        product.commit_many("bot", 100).await;
+        sqlx::query(
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'postrider worker'",
+        )
+        .execute(&product.pool)
+        .await
+        .unwrap();
+    }
+    receiver.wait_for(2000, SOON).await;
+    product.wait_until_idle().await;
+    assert_eq!(receiver.count(), 2000);
+    assert_eq!(product.number("select count(*) from postrider.attempt").await, 2000);
+}

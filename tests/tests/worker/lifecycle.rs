@@ -1,0 +1,96 @@
+//! Start, monitoring, stop.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use postrider_tests::product::{Product, SOON};
+use postrider_tests::receiver::Answer;
+use postrider_tests::{Postrider, PrivateCluster, Receiver, TestDatabase};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Where the worker says that it serves its monitoring pages.
+async fn monitoring(worker: &mut Postrider) -> String {
+    let log = worker
+        .wait_for_stderr(SOON, |log| log.contains("serving health and metrics"))
+        .await;
+    let at = log.find("127.0.0.1:").unwrap();
+    log[at..]
+        .chars()
+        .take_while(|c| c.is_ascii_digit() || ".:".contains(*c))
+        .collect()
+}
+
+async fn get(address: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    (status, body.to_owned())
+}
+
+#[tokio::test]
+async fn the_monitoring_port_tells_health_readiness_and_metrics() {
+    let mut cluster = PrivateCluster::start().await;
+    let product = Product::on_cluster(&cluster);
+    let receiver = Receiver::start_with(|_| Answer::Status(500)).await;
+    product.webhook_with("bot", &receiver.url(), "max_retries = 0").await;
+    let mut worker = product.worker().await;
+    let address = monitoring(&mut worker).await;
+    product.commit_many("bot", 7).await;
+    product.wait_until_idle().await;
+
+    assert_eq!(get(&address, "/healthz").await.0, 200);
+    assert_eq!(get(&address, "/readyz").await.0, 200);
+    let (status, metrics) = get(&address, "/metrics").await;
+    assert_eq!(status, 200);
+    for line in [
+        "postrider_events_claimed_total 7",
+        "postrider_attempts_failed_total{reason=\"status\"} 7",
+        "postrider_dead_letters_total{reason=\"exhausted\"} 7",
+        "postrider_request_duration_seconds_count 7",
+    ] {
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line} is not in\n{metrics}"
+        );
+    }
+
+    cluster.crash(Signal::SIGKILL).await;
+    worker
+        .wait_for_stderr(SOON, |log| log.contains("database does not answer"))
+        .await;
+    assert_eq!(get(&address, "/healthz").await.0, 200);
+    assert_eq!(get(&address, "/readyz").await.0, 503);
+}
+
+#[tokio::test]
+async fn an_idle_worker_stops_at_once_on_sigterm_and_leaves_nothing() {
+    let database = TestDatabase::new().await;
+    let product = Product::on(&database);
+    let mut worker = product.worker().await;
+    assert_eq!(product.number("select count(*) from postrider.worker").await, 1);
+    worker.signal(Signal::SIGTERM);
+    let ended = worker.wait(Duration::from_secs(5)).await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert_eq!(product.number("select count(*) from postrider.worker").await, 0);
+}
+
+#[tokio::test]
+async fn a_stopping_worker_lets_open_requests_finish() {
+    let database = TestDatabase::new().await;
+    let product = Product::on(&database);
+    let receiver = Receiver::start_with(|_| Answer::After(Duration::from_secs(3), Box::new(Answer::Status(200)))).await;
+    let webhook = product.webhook("bot", &receiver.url()).await;
+    let mut worker = product.worker().await;
+    product.commit_many("bot", 10).await;
+    receiver.wait_for(10, SOON).await;
+    worker.signal(Signal::SIGTERM);
+    let ended = worker.wait(Duration::from_secs(20)).await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert_eq!(product.counts(&webhook).await.delivered, 10);
+    product.wait_until_idle().await;
+}
