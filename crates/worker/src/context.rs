@@ -33,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) lane_clock: LaneClock,
     /// The tasks that carry one delivery each.
     pub(crate) deliveries: TaskTracker,
+    /// Cancelled when draining takes too long: open requests are cut off.
+    pub(crate) cut_off: CancellationToken,
     /// Cancelled when one of them dies.
     pub(crate) failed: CancellationToken,
     /// Places for claimed deliveries that are not recorded yet: bounds memory, and what a crash may repeat.
@@ -65,6 +67,7 @@ impl Context {
             recorder,
             lane_clock: LaneClock::new(),
             deliveries: TaskTracker::new(),
+            cut_off: CancellationToken::new(),
             failed: CancellationToken::new(),
             places: Arc::new(Semaphore::new(places(&settings))),
             slots: Arc::new(Semaphore::new(settings.concurrency)),

@@ -1,8 +1,10 @@
 //! Deliver: the way of one delivery through sign, send, judge and record.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use postrider_core::failure::DeadLetterReason;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -30,7 +32,8 @@ pub(crate) async fn deliver(context: Arc<Context>, mut delivery: Delivery) {
     let attempt = match &webhook.target {
         Ok(target) => {
             let request = sign(&delivery, target, delivery.attempts, SystemTime::now());
-            let sending = send(&context.egress, request, webhook.timeout);
+            // On the heap, because it is large and handed on: moving it costs more than the allocation.
+            let sending = Box::pin(send(&context.egress, request, webhook.timeout, &context.cut_off));
             finish_or_park(&context, &mut delivery, slots, patience, sending).await
         }
         Err(failure) => Attempt {
@@ -48,6 +51,9 @@ pub(crate) async fn deliver(context: Arc<Context>, mut delivery: Delivery) {
         random,
     );
     metrics::attempt(&attempt, verdict);
+    if verdict == Verdict::GiveUp(DeadLetterReason::Gone) {
+        tracing::warn!(webhook = %webhook.id, event = %delivery.event, "receiver answered 410 Gone, webhook disabled");
+    }
     let mut entry = delivery.entry(match verdict {
         Verdict::Delivered => Next::Delivered,
         Verdict::RetryAfter(delay) => Next::Wait(delay),
@@ -115,9 +121,8 @@ async fn finish_or_park(
     delivery: &mut Delivery,
     slots: Slots,
     patience: Instant,
-    sending: impl Future<Output = Attempt>,
+    mut sending: Pin<Box<impl Future<Output = Attempt>>>,
 ) -> Attempt {
-    tokio::pin!(sending);
     if let Ok(attempt) = tokio::time::timeout_at(patience, &mut sending).await {
         return attempt;
     }

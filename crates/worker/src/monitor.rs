@@ -31,6 +31,7 @@ pub(crate) async fn serve(
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(render))
+        .route("/", get(render))
         .with_state(Monitor { database, metrics });
     axum::serve(listener, router).await
 }

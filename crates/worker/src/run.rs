@@ -1,6 +1,7 @@
 //! The whole worker: start its tasks, wait for the end, drain.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -16,14 +17,17 @@ use crate::settings::Settings;
 use crate::stop::Stop;
 use crate::{metrics, monitor};
 
+/// How long the results of a drained worker may take to reach the database.
+const RECORDING_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Runs a worker until `stop`, serving the monitoring pages on `monitoring`.
 ///
 /// A database that is away is waited for. After `stop.drain` nothing more is claimed, open requests finish, what was not
 /// sent is given back, and the function returns `Ok`.
 ///
 /// # Errors
-/// When the worker cannot be set up, when one of its tasks dies, when draining takes longer than
-/// [`Settings::drain_timeout`], and after `stop.now`. What was in flight is then delivered again by another worker.
+/// When the worker cannot be set up, when one of its tasks dies, when the database is away while draining, and after
+/// `stop.now`. What was in flight is then delivered again by another worker.
 pub async fn run(settings: Settings, monitoring: Option<TcpListener>, stop: Stop) -> anyhow::Result<()> {
     let metrics_handle = metrics::install().context("cannot set up metrics")?;
     let database = Arc::new(Database::new(&settings));
@@ -66,13 +70,23 @@ pub async fn run(settings: Settings, monitoring: Option<TcpListener>, stop: Stop
     tracing::info!(requests = context.requests_in_flight(), "draining");
     context.deliveries.close();
     let draining = async {
-        context.deliveries.wait().await;
+        if tokio::time::timeout(context.settings.drain_timeout, context.deliveries.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                requests = context.requests_in_flight(),
+                "cutting off requests that take too long"
+            );
+            context.cut_off.cancel();
+            context.deliveries.wait().await;
+        }
         context.recorder.close();
         (&mut recording).await.context("the recording task died")
     };
     tokio::select! {
-        drained = tokio::time::timeout(context.settings.drain_timeout, draining) => {
-            drained.context("not drained in time; what is left is delivered again by another worker")??;
+        drained = tokio::time::timeout(context.settings.drain_timeout + RECORDING_TIMEOUT, draining) => {
+            drained.context("results not recorded in time; they are delivered again by another worker")??;
         }
         ended = services.join_next() => return Err(died(ended)),
         () = context.failed.cancelled() => anyhow::bail!("a delivery task died"),

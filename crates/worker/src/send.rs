@@ -6,6 +6,7 @@ use postrider_core::failure::FailureKind;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Request, Response};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::egress::{Egress, failure_of};
 use crate::judge::{Failure, Outcome, parse_retry_after};
@@ -19,16 +20,22 @@ const RESPONSE_LIMIT: usize = 16 * 1024;
 const RESPONSE_KEPT: usize = 1024;
 
 /// Sends the request. The limit covers everything: name lookup, connection, TLS, request, response and its body.
-pub(crate) async fn send(egress: &Egress, request: Request, limit: Duration) -> Attempt {
+/// `cut_off` ends it at once.
+pub(crate) async fn send(egress: &Egress, request: Request, limit: Duration, cut_off: &CancellationToken) -> Attempt {
     let started = Instant::now();
     let mut response = Vec::new();
-    let answered = tokio::time::timeout(limit, exchange(egress, request, &mut response)).await;
-    let outcome = answered.unwrap_or_else(|_| {
-        Outcome::Failed(Failure {
-            kind: FailureKind::Timeout,
-            detail: format!("no complete response within {} ms", limit.as_millis()),
-        })
-    });
+    let outcome = tokio::select! {
+        biased;
+        answered = tokio::time::timeout(limit, exchange(egress, request, &mut response)) => {
+            answered.unwrap_or_else(|_| failed(
+                FailureKind::Timeout,
+                format!("no complete response within {} ms", limit.as_millis()),
+            ))
+        }
+        () = cut_off.cancelled() => {
+            failed(FailureKind::Aborted, "the worker was stopped before the response came".to_owned())
+        }
+    };
     response.truncate(RESPONSE_KEPT);
     Attempt {
         started,
@@ -36,6 +43,10 @@ pub(crate) async fn send(egress: &Egress, request: Request, limit: Duration) -> 
         outcome,
         response,
     }
+}
+
+fn failed(kind: FailureKind, detail: String) -> Outcome {
+    Outcome::Failed(Failure { kind, detail })
 }
 
 async fn exchange(egress: &Egress, request: Request, body: &mut Vec<u8>) -> Outcome {

@@ -1,5 +1,6 @@
 //! What a worker needs to know before it starts. Read from file and environment by the binary.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ pub enum Wake {
 }
 
 /// Settings of one worker process.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// Where the `postrider` schema lives, and the role to use.
     pub database: PgConnectOptions,
@@ -49,12 +50,25 @@ pub struct Settings {
     pub retry_after_floor: Duration,
     /// `Retry-After` above this is lowered to it.
     pub retry_after_cap: Duration,
-    /// How long a stopping worker lets open requests finish.
+    /// How long a stopping worker lets open requests finish before it cuts them off, to be retried.
     pub drain_timeout: Duration,
     /// Days that events, attempts and dead letters are kept.
     pub retention_days: u32,
     /// Days ahead for which partitions exist.
     pub partition_days_ahead: u32,
+}
+
+impl fmt::Debug for Settings {
+    /// Leaves out the database, whose options would show a password, and the keys.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Settings")
+            .field("address_policy", &self.address_policy)
+            .field("concurrency", &self.concurrency)
+            .field("claim_batch", &self.claim_batch)
+            .field("wake", &self.wake)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Settings {

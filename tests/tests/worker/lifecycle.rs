@@ -80,6 +80,32 @@ async fn an_idle_worker_stops_at_once_on_sigterm_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_stopping_worker_cuts_off_requests_that_take_too_long_and_they_are_retried() {
+    let database = TestDatabase::new().await;
+    let product = Product::on(&database);
+    let receiver = Receiver::start_with(|_| Answer::Hang).await;
+    product.webhook_with("bot", &receiver.url(), "timeout_ms = 30000").await;
+    let mut worker = product.worker_with(&[("worker_drain_timeout_ms", "1000")]).await;
+    product.commit_many("bot", 3).await;
+    receiver.wait_for(3, SOON).await;
+    worker.signal(Signal::SIGTERM);
+    let ended = worker.wait(Duration::from_secs(20)).await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert_eq!(
+        product
+            .number("select count(*) from postrider.attempt where error = 'aborted'")
+            .await,
+        3
+    );
+    assert_eq!(product.number("select count(*) from postrider.lease").await, 0);
+
+    receiver.answer_with(|_| Answer::Status(200));
+    let _next = product.worker().await;
+    receiver.wait_for(6, SOON).await;
+    product.wait_until_idle().await;
+}
+
+#[tokio::test]
 async fn a_stopping_worker_lets_open_requests_finish() {
     let database = TestDatabase::new().await;
     let product = Product::on(&database);
