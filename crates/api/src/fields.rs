@@ -41,6 +41,26 @@ impl Fields {
         }
     }
 
+    /// Leaves out fields with such a value.
+    pub(crate) fn forget(&mut self, is_forgotten: impl Fn(&Value) -> bool) {
+        self.members.retain(|(_, value)| !is_forgotten(value));
+    }
+
+    /// A text as it was sent, or nothing.
+    pub(crate) fn peek(&self, name: &str) -> &str {
+        let found = self.members.iter().find(|(found, _)| found == name);
+        found.and_then(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+
+    /// Changes the value of a field, where there is one.
+    pub(crate) fn change(&mut self, name: &str, change: impl Fn(Value) -> Value) {
+        for (found, value) in &mut self.members {
+            if found == name {
+                *value = change(value.take());
+            }
+        }
+    }
+
     /// Makes the absence of a field a problem.
     pub(crate) fn require_present(&mut self, name: &str) {
         if !self.members.iter().any(|(found, _)| found == name) {

@@ -40,6 +40,7 @@ mod body;
 mod error;
 mod fields;
 mod moment;
+mod pretty;
 mod query;
 
 mod deliveries;

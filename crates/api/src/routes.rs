@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 use crate::api::Api;
 use crate::auth::{guard_api, guard_page};
 use crate::error::ApiError;
-use crate::{deliveries, openapi, recoveries, stats, test_event, test_receiver, webhooks};
+use crate::{dashboard, deliveries, openapi, recoveries, stats, test_event, test_receiver, webhooks};
 
 /// Longest time one request may take, its body included.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
@@ -67,10 +67,16 @@ macro_rules! api {
     };
 }
 
+macro_rules! page {
+    ($tail:literal) => {
+        concat!("/chatbots/{chatbotId}/webhooks", $tail)
+    };
+}
+
 /// Every route of the API and the dashboard.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    use Access::{Owner, Public};
+    use Access::{Owner, OwnerPage, Public};
 
     vec![
         Route::new(Owner, Method::GET, api!(""), webhooks::list::list),
@@ -130,6 +136,51 @@ pub fn routes() -> Vec<Route> {
             recoveries::read::read,
         ),
         Route::new(Owner, Method::GET, api!("/{webhookId}/stats"), stats::stats),
+        Route::new(OwnerPage, Method::GET, page!(""), dashboard::list::list),
+        Route::new(OwnerPage, Method::GET, page!("/new"), dashboard::create::create),
+        Route::new(
+            OwnerPage,
+            Method::GET,
+            page!("/test-receiver"),
+            dashboard::received::received,
+        ),
+        Route::new(
+            OwnerPage,
+            Method::GET,
+            page!("/{webhookId}"),
+            dashboard::webhook::webhook,
+        ),
+        Route::new(
+            OwnerPage,
+            Method::GET,
+            page!("/{webhookId}/edit"),
+            dashboard::edit::edit,
+        ),
+        Route::new(
+            OwnerPage,
+            Method::GET,
+            page!("/{webhookId}/deliveries"),
+            dashboard::deliveries::deliveries,
+        ),
+        Route::new(
+            OwnerPage,
+            Method::GET,
+            page!("/{webhookId}/deliveries/{deliveryId}"),
+            dashboard::delivery::delivery,
+        ),
+        Route::new(
+            Public,
+            Method::GET,
+            "/postrider/dashboard.css",
+            dashboard::assets::style,
+        ),
+        Route::new(Public, Method::GET, "/postrider/icon.svg", dashboard::assets::icon),
+        Route::new(
+            Public,
+            Method::GET,
+            "/postrider/dashboard.js",
+            dashboard::assets::script,
+        ),
         Route::new(
             Public,
             Method::POST,

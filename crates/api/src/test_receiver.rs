@@ -2,7 +2,7 @@
 
 mod block;
 mod members;
-mod pretty;
+
 pub(crate) mod receive;
 
 use std::collections::VecDeque;

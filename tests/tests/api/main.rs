@@ -7,6 +7,7 @@ mod snapshot;
 
 mod access;
 mod auth_queries;
+mod browser;
 mod create;
 mod database_gone;
 mod delete;
@@ -14,6 +15,7 @@ mod deliveries;
 mod delivery;
 mod list;
 mod openapi;
+mod pages;
 mod pause;
 mod recover;
 mod resend;

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use maud::html;
 
 use super::layout::page;
-use crate::error::ApiError;
+use crate::error::{ApiError, FieldProblem};
 
 /// An [`ApiError`] that a person reads in a browser.
 #[derive(Debug)]
@@ -22,15 +22,26 @@ impl IntoResponse for PageError {
         let (title, advice) = match &self.0 {
             ApiError::Unauthorized => (
                 "Log in first",
-                "Your session is over, or you have not logged in yet.".to_owned(),
+                "Your session is over, or you have not logged in yet".to_owned(),
             ),
             ApiError::NotFound => (
                 "Not found",
-                "There is no such page, or it belongs to somebody else.".to_owned(),
+                "There is no such page, or it belongs to somebody else".to_owned(),
             ),
             other => ("This did not work", other.message()),
         };
-        let mut response = page(title, &html! { h1 { (title) } p { (advice) } });
+        let problems: &[FieldProblem] = match &self.0 {
+            ApiError::Invalid(problems) => problems,
+            _ => &[],
+        };
+        let content = html! {
+            h1 { (title) }
+            p { (advice) "." }
+            @if !problems.is_empty() {
+                ul { @for problem in problems { li { code { (problem.field) } " " (problem.message) } } }
+            }
+        };
+        let mut response = page(title, &content);
         *response.status_mut() = self.0.status();
         self.0.mark(&mut response);
         response

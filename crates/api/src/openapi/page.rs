@@ -11,7 +11,7 @@ pub(crate) async fn page() -> Response {
     let document = serde_json::to_value(super::document()).unwrap_or_default();
     let content = html! {
         h1 { (text(&document["info"]["title"])) }
-        p { (text(&document["info"]["description"])) }
+        p { (prose(&document["info"]["description"])) }
         p { a href="/api/openapi.json" { "openapi.json" } " has the same for programs." }
         @for (path, operations) in members(&document["paths"]) {
             @for (method, operation) in members(operations) {
@@ -32,14 +32,14 @@ fn operation_section(path: &str, method: &str, operation: &Value) -> Markup {
     html! {
         section aria-labelledby=(id) {
             h2 id=(id) { code { (method.to_uppercase()) " " (path) } }
-            p { strong { (text(&operation["summary"])) ". " } (text(&operation["description"])) }
+            p { strong { (text(&operation["summary"])) ". " } (prose(&operation["description"])) }
             @let parameters = operation["parameters"].as_array().into_iter().flatten().filter(|p| p["in"] == "query");
             @let parameters: Vec<_> = parameters.collect();
             @if !parameters.is_empty() {
                 dl {
                     @for parameter in parameters {
                         dt { code { "?" (text(&parameter["name"])) } }
-                        dd { (text(&parameter["description"])) }
+                        dd { (prose(&parameter["description"])) }
                     }
                 }
             }
@@ -52,7 +52,7 @@ fn operation_section(path: &str, method: &str, operation: &Value) -> Markup {
                         code { (status) } " "
                         @let schema = &response["content"]["application/json"]["schema"];
                         @if !schema.is_null() { (type_of(schema)) " " }
-                        (text(&response["description"]))
+                        (prose(&response["description"]))
                     }
                 }
             }
@@ -64,7 +64,7 @@ fn schema_section(name: &str, schema: &Value) -> Markup {
     html! {
         section aria-labelledby={ "object-" (name) } {
             h3 id={ "object-" (name) } { (name) }
-            p { (text(&schema["description"])) }
+            p { (prose(&schema["description"])) }
             @if let Some(values) = schema["enum"].as_array() {
                 p { @for value in values { code { (text(value)) } " " } }
             }
@@ -84,7 +84,7 @@ fn properties(schema: &Value) -> Markup {
     html! {
         @for (name, property) in members(&schema["properties"]) {
             dt { code { (name) } ": " (type_of(property)) }
-            dd { (text(&property["description"])) }
+            dd { (prose(&property["description"])) }
         }
     }
 }
@@ -114,6 +114,15 @@ fn type_of(schema: &Value) -> Markup {
         Value::Array(names) => html! { (names.iter().map(text).collect::<Vec<_>>().join(" or ")) },
         name if name == "array" => html! { "list of " (type_of(&schema["items"])) },
         name => html! { (text(name)) },
+    }
+}
+
+/// A description; what stands between backticks is code.
+fn prose(value: &Value) -> Markup {
+    html! {
+        @for (place, part) in text(value).split('`').enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part) }
+        }
     }
 }
 

@@ -26,7 +26,7 @@ impl Interval {
         }
     }
 
-    pub(super) fn default_since(self, until: Moment) -> Moment {
+    pub(crate) fn default_since(self, until: Moment) -> Moment {
         Moment(
             until.0
                 - self.length()

@@ -63,7 +63,7 @@ mod tests {
             delivery: None,
             attempt: None,
             body: body.into(),
-            pretty: super::super::pretty::pretty(body),
+            pretty: crate::pretty::pretty(body),
         }
     }
 

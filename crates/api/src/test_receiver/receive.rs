@@ -7,11 +7,12 @@ use axum::http::HeaderMap;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::Received;
 use super::members::{members, text_member};
-use super::{Received, pretty};
 use crate::api::Api;
 use crate::error::ApiError;
 use crate::moment::Moment;
+use crate::pretty::pretty;
 
 /// Longest body, in bytes: the largest payload of an event, 256 KiB by default, with room for a raised limit.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -54,7 +55,7 @@ fn read(headers: &HeaderMap, body: Vec<u8>) -> Result<Received, ApiError> {
         signature: header("x-webhook-signature"),
         delivery: header("webhook-id"),
         attempt: header("x-webhook-attempt"),
-        pretty: pretty::pretty(&body),
+        pretty: pretty(&body),
         body,
     })
 }

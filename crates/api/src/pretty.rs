@@ -4,7 +4,7 @@
 const MAX_STEPS: usize = 32;
 
 /// Indents JSON by two. `json` must be well-formed.
-pub(super) fn pretty(json: &str) -> String {
+pub(crate) fn pretty(json: &str) -> String {
     let mut out = String::with_capacity(json.len() * 2);
     let mut depth = 0;
     let mut in_string = false;

@@ -1,0 +1,28 @@
+//! The settings and totals of a webhook.
+
+use maud::{Markup, html};
+
+use crate::dashboard::ago::{ago_or, exact};
+use crate::dashboard::badge::event_types;
+use crate::moment::Moment;
+use crate::webhooks::view::WebhookRow;
+
+/// A list of facts.
+pub(super) fn facts(row: &WebhookRow, now: Moment) -> Markup {
+    html! {
+        dl.facts.panel data-live {
+            dt { "URL" } dd.url { (row.url) }
+            dt { "Events" } dd { (event_types(&row.event_types)) }
+            dt { "Delivered" } dd { (row.delivered) }
+            dt { "Failed attempts" } dd { (row.failed_attempts) }
+            dt { "Given up" } dd { (row.given_up) }
+            dt { "Last attempt" } dd { (ago_or(row.last_triggered_at, now, "none yet")) }
+            dt { "Last delivery" } dd { (ago_or(row.last_success_at, now, "none yet")) }
+            dt { "Retries" } dd { (row.max_retries) ", the first after about " (row.retry_delay_ms) " ms" }
+            @if let Some(paused) = row.paused_at { dt { "Paused since" } dd { (exact(paused)) } }
+            @if let Some(expires) = row.previous_secret_expires_at {
+                dt { "Old secret signs until" } dd { (exact(expires)) }
+            }
+        }
+    }
+}
