@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::batch_size::BatchSize;
 use crate::claim::{ClaimCursor, claim};
 use crate::context::{Context, places};
+use crate::database::OwnConnection;
 use crate::deferred::release_deferred;
 use crate::deliver::deliver;
 use crate::fan_out::{Delivery, fan_out};
@@ -49,6 +50,7 @@ struct Feeder {
     context: Arc<Context>,
     cursor: ClaimCursor,
     batch_size: BatchSize,
+    connection: OwnConnection,
     sleeper: Option<Sleeper>,
     /// Whether producers know that this worker is about to sleep.
     gate: Option<Gate>,
@@ -61,12 +63,14 @@ impl Feeder {
             context,
             cursor: ClaimCursor::new(),
             batch_size,
+            connection: OwnConnection::default(),
             sleeper: None,
             gate: None,
         }
     }
 
     fn forget_connections(&mut self) {
+        self.connection = OwnConnection::default();
         self.sleeper = None;
         self.gate = None;
     }
@@ -116,7 +120,7 @@ impl Feeder {
 
     async fn look_at_outbox(&mut self, permits: OwnedSemaphorePermit) -> sqlx::Result<usize> {
         let context = &self.context;
-        let mut connection = context.database.connection().await?;
+        let connection = self.connection.get(&context.database).await?;
         let begun = Instant::now();
         let worker = context.identity.worker();
         let cursor = &mut self.cursor;
@@ -137,7 +141,7 @@ impl Feeder {
 
     async fn look_at_lanes(&mut self, permits: OwnedSemaphorePermit) -> sqlx::Result<usize> {
         let context = &self.context;
-        let mut connection = context.database.connection().await?;
+        let connection = self.connection.get(&context.database).await?;
         if connection.run(release_deferred).await? > 0 {
             // Their ids lie below the low-water mark.
             self.cursor.sweep();

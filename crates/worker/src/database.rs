@@ -98,6 +98,21 @@ fn connect_options(settings: &Settings) -> PgConnectOptions {
     }
 }
 
+/// A loop's own connection, opened when first needed and again after a failure. A loop that took one from the pool for
+/// each statement would make the pool ping it at each return.
+#[derive(Debug, Default)]
+pub(crate) struct OwnConnection(Option<Connection>);
+
+impl OwnConnection {
+    pub(crate) async fn get(&mut self, database: &Database) -> sqlx::Result<&mut Connection> {
+        match &mut self.0 {
+            Some(connection) if connection.clean => {}
+            unusable => *unusable = Some(database.connection().await?),
+        }
+        Ok(self.0.as_mut().expect("set above"))
+    }
+}
+
 /// A pooled connection that is closed, not reused, when a statement on it was cut short.
 #[derive(Debug)]
 pub(crate) struct Connection {

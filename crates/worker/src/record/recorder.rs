@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::flush::{Flush, Flushed};
 use super::{Entry, Lease};
 use crate::context::Context;
+use crate::database::OwnConnection;
 use crate::metrics;
 
 /// Most entries of one flush.
@@ -68,6 +69,7 @@ impl Recorder {
 pub(crate) async fn record_until_closed(context: &Context, mut inbox: Inbox) {
     let mut messages = Vec::with_capacity(FLUSH_ENTRIES);
     let mut closed = false;
+    let mut connection = OwnConnection::default();
     while !closed && gather(&mut inbox.0, &mut messages).await {
         let mut flush = Flush::default();
         for message in &mut messages {
@@ -77,7 +79,7 @@ pub(crate) async fn record_until_closed(context: &Context, mut inbox: Inbox) {
                 Message::Close => closed = true,
             }
         }
-        send_until_recorded(context, &mut flush, messages.len()).await;
+        send_until_recorded(context, &mut connection, &mut flush, messages.len()).await;
         context.leases.forget(flush.finished_leases());
         if let Some(delay) = flush.shortest_wait() {
             context.lane_clock.due_within(delay);
@@ -104,11 +106,11 @@ async fn gather(receiver: &mut mpsc::UnboundedReceiver<Message>, messages: &mut 
 }
 
 /// Repeats the flush until the database has it: results are never dropped.
-async fn send_until_recorded(context: &Context, flush: &mut Flush, entries: usize) {
+async fn send_until_recorded(context: &Context, connection: &mut OwnConnection, flush: &mut Flush, entries: usize) {
     let mut backoff = context.database.backoff();
     loop {
         let begun = Instant::now();
-        match send(context, flush).await {
+        match send(context, connection, flush).await {
             Ok(true) => {
                 context.database.answered();
                 metrics::flushed(entries, begun.elapsed());
@@ -122,9 +124,9 @@ async fn send_until_recorded(context: &Context, flush: &mut Flush, entries: usiz
 }
 
 /// Sends the flush once. False when it must be sent again.
-async fn send(context: &Context, flush: &mut Flush) -> sqlx::Result<bool> {
+async fn send(context: &Context, connection: &mut OwnConnection, flush: &mut Flush) -> sqlx::Result<bool> {
     let (worker, number) = context.identity.next_flush();
-    let mut connection = context.database.connection().await?;
+    let connection = connection.get(&context.database).await?;
     match connection
         .run(|connection| flush.send(connection, worker, number))
         .await?
