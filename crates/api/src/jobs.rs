@@ -17,6 +17,9 @@ use crate::moment::Moment;
 /// Most rows one batch looks at: a transaction of some ten milliseconds.
 const BATCH: i64 = 1000;
 
+/// Between two batches, so that a long job leaves the database to the workers.
+const BREATH: Duration = Duration::from_millis(10);
+
 /// Longest time a job waits that another process wrote, or whose due time came.
 const POLL: Duration = Duration::from_secs(5);
 
@@ -60,7 +63,10 @@ pub async fn carry_out_jobs(api: Api, stop: CancellationToken) {
     let mut failing = false;
     while !stop.is_cancelled() {
         match one_batch(&api.pool).await {
-            Ok(true) => failing = false,
+            Ok(true) => {
+                failing = false;
+                tokio::time::sleep(BREATH).await;
+            }
             Ok(false) => {
                 failing = false;
                 tokio::select! {
@@ -103,6 +109,9 @@ async fn one_batch(pool: &PgPool) -> sqlx::Result<bool> {
         _ => erase::batch(&mut transaction, &job).await?,
     };
     write_down(&mut transaction, &job, &progress).await?;
+    if progress.next == Next::Finished {
+        forget_old(&mut transaction).await?;
+    }
     transaction.commit().await?;
     if progress.next == Next::Finished {
         info!(job = job.id, kind = job.kind, webhook = %job.webhook(), "A job is finished");
@@ -129,5 +138,13 @@ async fn write_down(connection: &mut PgConnection, job: &Job, progress: &Progres
     .bind(progress.next == Next::Finished)
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// Removes jobs that nobody asks about any more.
+async fn forget_old(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("/* jobs::forget_old */ delete from postrider.job where finished_at < now() - interval '90 days'")
+        .execute(connection)
+        .await?;
     Ok(())
 }
