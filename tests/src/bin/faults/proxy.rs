@@ -26,6 +26,13 @@ pub(crate) enum Cut {
     InAnswer(usize),
 }
 
+/// Bytes after which a new connection is cut, in each direction; zero: never.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ByteLimits {
+    pub(crate) requests: u64,
+    pub(crate) answers: u64,
+}
+
 /// Decides about each execution of a statement: its name, and how often it was executed before.
 pub(crate) type Decide = Box<dyn Fn(&str, u64) -> Cut + Send + Sync>;
 
@@ -41,8 +48,7 @@ pub(crate) struct Proxy {
 pub(crate) struct State {
     server: SocketAddr,
     decide: Decide,
-    /// Bytes after which each new connection is cut; zero: never. Counted over both directions.
-    byte_limit: Box<dyn Fn() -> u64 + Send + Sync>,
+    byte_limits: Box<dyn Fn() -> ByteLimits + Send + Sync>,
     executed: Mutex<HashMap<String, u64>>,
     forwarding: watch::Sender<bool>,
     enabled: AtomicBool,
@@ -63,12 +69,12 @@ impl Proxy {
     pub(crate) async fn start(
         server: SocketAddr,
         decide: Decide,
-        byte_limit: impl Fn() -> u64 + Send + Sync + 'static,
+        byte_limits: impl Fn() -> ByteLimits + Send + Sync + 'static,
     ) -> Self {
         let state = Arc::new(State {
             server,
             decide,
-            byte_limit: Box::new(byte_limit),
+            byte_limits: Box::new(byte_limits),
             executed: Mutex::default(),
             forwarding: watch::Sender::new(true),
             enabled: AtomicBool::new(false),
@@ -96,7 +102,7 @@ impl Proxy {
 
     /// A proxy that cuts nothing by itself.
     pub(crate) async fn plain(server: SocketAddr) -> Self {
-        Self::start(server, Box::new(|_, _| Cut::Never), || 0).await
+        Self::start(server, Box::new(|_, _| Cut::Never), ByteLimits::default).await
     }
 
     /// Begins or ends cutting.

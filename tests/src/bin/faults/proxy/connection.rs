@@ -10,7 +10,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 
 use super::frames::{Frames, name_of};
-use super::{Cut, State};
+use super::{ByteLimits, Cut, State};
 
 /// One direction is told by the other what shall happen to the answer under way.
 type Order = watch::Sender<Cut>;
@@ -24,19 +24,30 @@ pub(super) async fn forward(client: TcpStream, state: Arc<State>) {
     let (client_in, client_out) = client.into_split();
     let (server_in, server_out) = server.into_split();
     let order = Order::new(Cut::Never);
-    let limit = if state.is_enabled() { (state.byte_limit)() } else { 0 };
+    let limits = if state.is_enabled() {
+        (state.byte_limits)()
+    } else {
+        ByteLimits::default()
+    };
     // Either direction ending ends both: the sockets close when dropped.
     tokio::select! {
-        _ = upstream(client_in, server_out, &state, &order) => {}
-        _ = downstream(server_in, client_out, &state, &order, limit) => {}
+        _ = upstream(client_in, server_out, &state, &order, limits.requests) => {}
+        _ = downstream(server_in, client_out, &state, &order, limits.answers) => {}
     }
 }
 
 /// Client to server: finds out which statement is executed.
-async fn upstream(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State, order: &Order) -> Result<()> {
+async fn upstream(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    state: &State,
+    order: &Order,
+    limit: u64,
+) -> Result<()> {
     let mut frames = Frames::default();
     let mut names: HashMap<String, String> = HashMap::new();
     let mut opening = true;
+    let mut forwarded = 0;
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let length = from.read(&mut buffer).await?;
@@ -70,7 +81,21 @@ async fn upstream(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State
             out.extend_from_slice(&frame.bytes);
         }
         wait_for_forwarding(state).await;
-        to.write_all(&out).await?;
+        let shown = within(limit, forwarded, out.len());
+        to.write_all(&out[..shown]).await?;
+        forwarded += shown as u64;
+        if shown < out.len() {
+            state.cut();
+            return Ok(());
+        }
+    }
+}
+
+/// Of so many bytes, how many may pass.
+fn within(limit: u64, forwarded: u64, length: usize) -> usize {
+    match limit {
+        0 => length,
+        limit => length.min((limit - forwarded) as usize),
     }
 }
 
@@ -97,10 +122,7 @@ async fn downstream(
             Cut::InAnswer(shown) => shown.min(length),
         };
         wait_for_forwarding(state).await;
-        let shown = match limit {
-            0 => shown,
-            limit => shown.min((limit - forwarded) as usize),
-        };
+        let shown = within(limit, forwarded, shown);
         to.write_all(&bytes[..shown]).await?;
         forwarded += shown as u64;
         if cut != Cut::Never {

@@ -1,0 +1,106 @@
+//! What the database says.
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::TryStreamExt as _;
+use postrider_core::ids::EventId;
+use sqlx::PgPool;
+
+/// One delivery: event and webhook.
+pub(super) type Pair = (i64, i64);
+
+/// Figures of one webhook.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Attempts {
+    pub(super) succeeded: i64,
+    pub(super) failed: i64,
+}
+
+/// All that matters of the tables.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Events, by the token of their payload.
+    pub(super) events: HashMap<u64, EventId>,
+    /// Events with two rows of the same token, or a payload without one.
+    pub(super) odd_events: u64,
+    /// Events not handed out to their webhooks yet.
+    pub(super) queued: HashSet<i64>,
+    pub(super) waiting: HashSet<Pair>,
+    pub(super) dead: HashSet<Pair>,
+    /// Deliveries that succeeded, according to the history.
+    pub(super) succeeded: HashSet<Pair>,
+    /// By webhook.
+    pub(super) attempts: HashMap<i64, Attempts>,
+    /// By webhook: delivered, failed attempts, given up.
+    pub(super) statistics: HashMap<i64, (i64, i64, i64)>,
+}
+
+impl Found {
+    pub(super) async fn read(pool: &PgPool) -> Self {
+        let mut found = Self::default();
+        let mut rows = sqlx::query_as::<_, (i64, Option<i64>)>(
+            // The payloads hold numbers and escapes that the operators of json refuse.
+            r#"select id, substring(payload::text from '"token":(\d+)')::int8 from postrider.event"#,
+        )
+        .fetch(pool);
+        while let Some((id, token)) = rows.try_next().await.unwrap() {
+            let is_first = token.is_some_and(|token| found.events.insert(token as u64, EventId(id)).is_none());
+            found.odd_events += u64::from(!is_first);
+        }
+        drop(rows);
+        found.queued = events(
+            pool,
+            "select event_id from postrider.outbox union select event_id from postrider.deferred
+             union select unnest(event_ids) from postrider.lease",
+        )
+        .await;
+        found.waiting = pairs(pool, "select event_id, webhook_id from postrider.delivery").await;
+        found.dead = pairs(pool, "select event_id, webhook_id from postrider.dead_letter").await;
+        found.succeeded = pairs(
+            pool,
+            "select distinct event_id, webhook_id from postrider.attempt where error is null",
+        )
+        .await;
+        found.read_figures(pool).await;
+        found
+    }
+
+    async fn read_figures(&mut self, pool: &PgPool) {
+        let attempts: Vec<(i64, i64, i64)> = sqlx::query_as(
+            "select webhook_id, count(*) filter (where error is null), count(*) filter (where error is not null)
+               from postrider.attempt group by webhook_id",
+        )
+        .fetch_all(pool)
+        .await
+        .unwrap();
+        self.attempts = attempts
+            .into_iter()
+            .map(|(webhook, succeeded, failed)| (webhook, Attempts { succeeded, failed }))
+            .collect();
+        let statistics: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
+            "select webhook_id, delivered::int8, failed_attempts::int8, given_up::int8
+               from postrider.webhook_statistics",
+        )
+        .fetch_all(pool)
+        .await
+        .unwrap();
+        self.statistics = statistics
+            .into_iter()
+            .map(|(webhook, delivered, failed, given_up)| (webhook, (delivered, failed, given_up)))
+            .collect();
+    }
+}
+
+async fn events(pool: &PgPool, query: &'static str) -> HashSet<i64> {
+    let events: Vec<i64> = sqlx::query_scalar(query).fetch_all(pool).await.unwrap();
+    events.into_iter().collect()
+}
+
+async fn pairs(pool: &PgPool, query: &'static str) -> HashSet<Pair> {
+    let mut rows = sqlx::query_as::<_, Pair>(query).fetch(pool);
+    let mut pairs = HashSet::new();
+    while let Some(pair) = rows.try_next().await.unwrap() {
+        pairs.insert(pair);
+    }
+    pairs
+}

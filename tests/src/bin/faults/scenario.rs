@@ -1,0 +1,88 @@
+//! The scenarios: one file for each.
+
+mod cut_connections;
+mod freeze_postgres;
+mod kill;
+mod kill_at_step;
+mod lost_answers;
+mod partition;
+mod restart_postgres;
+mod sigterm;
+mod stop_worker;
+mod terminate;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use postrider_tests::Postrider;
+
+use crate::check;
+use crate::generator::Generator;
+use crate::options::Options;
+use crate::outcome::Outcome;
+use crate::stage::Stage;
+use crate::worker;
+
+type Playing = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// A scenario that can be asked for by name.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// Whether the short form plays it.
+    pub(crate) in_short: bool,
+    pub(crate) play: fn(Arc<Options>) -> Playing,
+}
+
+macro_rules! scenarios {
+    ($($module:ident $in_short:literal $about:literal),+ $(,)?) => {
+        &[$(Scenario {
+            name: stringify!($module),
+            about: $about,
+            in_short: $in_short,
+            play: |options| Box::pin(async move { $module::play(&options).await }),
+        }),+]
+    };
+}
+
+/// All of them; the longest first, so that the short form plays them beside the others.
+pub(crate) const SCENARIOS: &[Scenario] = scenarios![
+    lost_answers true "Statements whose request or answer is lost, at chosen statements",
+    kill_at_step true "Workers killed before and after the commit of each statement",
+    stop_worker true "Two workers, one of them stopped and continued (SIGSTOP, SIGCONT)",
+    freeze_postgres true "Postgres frozen, then going on",
+    kill true "Workers killed with SIGKILL at random moments",
+    partition true "No traffic between worker and Postgres for a while, connections open",
+    cut_connections true "Connections between worker and Postgres cut at random bytes",
+    restart_postgres true "Postgres stopped with mode immediate and started again",
+    sigterm true "Workers stopped with SIGTERM under load, one after the other",
+    terminate true "Storms of pg_terminate_backend against workers and producers",
+];
+
+/// The scenario of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Scenario> {
+    SCENARIOS.iter().find(|scenario| scenario.name == name)
+}
+
+/// Waits for what is left to be delivered, stops the workers and reconciles.
+pub(crate) async fn finish(stage: &Stage, generator: Generator, mut workers: Vec<Postrider>, outcome: &mut Outcome) {
+    generator.stop().await;
+    let settled = stage.settle(Duration::from_secs(120)).await;
+    outcome.check("settled within 120 s of the last commit", settled, settled);
+    for worker in &mut workers {
+        let stopped = worker::stop(worker).await;
+        outcome.check("a worker ends well on SIGTERM", stopped.is_ok(), format!("{stopped:?}"));
+    }
+    check::reconcile(stage, outcome).await;
+    if outcome.failed() {
+        for (number, worker) in workers.iter().enumerate() {
+            let said = worker.stderr();
+            let lines: Vec<&str> = said.lines().collect();
+            for line in lines.iter().skip(lines.len().saturating_sub(20)) {
+                outcome.note(format!("worker {number}: {line}"));
+            }
+        }
+    }
+}

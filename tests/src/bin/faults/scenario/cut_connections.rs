@@ -1,0 +1,47 @@
+//! Connections between worker and Postgres cut at random bytes, in the middle of requests and of answers.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::finish;
+use crate::options::Options;
+use crate::outcome::Outcome;
+use crate::proxy::{ByteLimits, Cut, Proxy};
+use crate::random::Random;
+use crate::stage::{Stage, ordinary, ordinary_load};
+use crate::worker::{self, How};
+
+pub(super) async fn play(options: &Options) -> Outcome {
+    let mut outcome = Outcome::default();
+    let stage = Stage::set(options, "cut_connections", &ordinary()).await;
+    let seconds = options.pick(options.seconds, 8, 120);
+    let random = Mutex::new(Random::new(options.seed, "bytes"));
+    let limits = move || {
+        let mut random = random.lock().unwrap();
+        // From the opening of the connection to some hundred statements.
+        let bytes = 1 + random.below(200) * (1 + random.below(2000));
+        match random.below(2) {
+            0 => ByteLimits { requests: bytes, answers: 0 },
+            _ => ByteLimits { requests: 0, answers: bytes },
+        }
+    };
+    let proxy = Proxy::start(stage.database_address(), Box::new(|_, _| Cut::Never), limits).await;
+    proxy.enable(true);
+    let through = || How {
+        database_url: Some(stage.url_through(proxy.address)),
+        ..How::default()
+    };
+    let workers = vec![
+        worker::start_with(&stage, through()).await,
+        worker::start_with(&stage, through()).await,
+    ];
+    let generator = stage.produce(&ordinary_load(options.events, 300));
+    sleep(Duration::from_secs(seconds)).await;
+    proxy.enable(false);
+    outcome.figure("connections cut", proxy.cuts() as f64);
+    outcome.check("connections were cut", proxy.cuts() >= 5, proxy.cuts());
+    finish(&stage, generator, workers, &mut outcome).await;
+    outcome
+}

@@ -1,0 +1,154 @@
+//! The stage of a scenario: a Postgres of its own, a receiver, webhooks and a ledger.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use postrider_core::secret::KeyRing;
+use postrider_tests::PrivateCluster;
+use sqlx::PgPool;
+use tokio::time::{Instant, sleep};
+
+use crate::generator::{Generator, Load};
+use crate::ledger::Ledger;
+use crate::options::Options;
+use crate::random::Random;
+use crate::receiver::{Behaviour, Receiver};
+use crate::webhooks::{self, Hook, Wanted, Wants};
+
+/// Tenants of the ordinary webhooks.
+pub(crate) const TENANTS: u16 = 20;
+
+/// How much the faults of a scenario may cost.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Allowed {
+    /// Deliveries sent again although an attempt of that number had reached the receiver.
+    pub(crate) duplicates: u64,
+    /// Requests on the wire without a row in the history.
+    pub(crate) unrecorded: u64,
+    /// Attempts in the history without a request: a worker that stood still finds its time over before it has sent.
+    pub(crate) unsent: u64,
+    /// Deliveries that may still wait at the end.
+    pub(crate) waiting: bool,
+}
+
+/// Everything a scenario plays with.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) cluster: PrivateCluster,
+    pub(crate) pool: PgPool,
+    pub(crate) receiver: Receiver,
+    pub(crate) hooks: Vec<Hook>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) keys: KeyRing,
+    pub(crate) random: Random,
+    pub(crate) seed: u64,
+    pub(crate) allowed: Allowed,
+}
+
+impl Stage {
+    /// A stage with these webhooks.
+    pub(crate) async fn set(options: &Options, scenario: &str, wanted: &[Wanted]) -> Self {
+        let random = Random::new(options.seed, scenario);
+        let cluster = PrivateCluster::start().await;
+        let pool = cluster.pool();
+        let keys = KeyRing::generate();
+        let receiver = Receiver::start(options.seed).await;
+        let hooks = webhooks::create(&pool, &keys, &receiver.address.to_string(), wanted).await;
+        receiver.expect(&hooks, wanted);
+        Self {
+            cluster,
+            pool,
+            receiver,
+            hooks,
+            ledger: Arc::default(),
+            keys,
+            random,
+            seed: options.seed,
+            allowed: Allowed::default(),
+        }
+    }
+
+    /// Starts the producers of a load.
+    pub(crate) fn produce(&self, load: &Load) -> Generator {
+        Generator::start(&self.cluster.options(), &self.ledger, self.seed, load)
+    }
+
+    /// Where Postgres listens.
+    pub(crate) fn database_address(&self) -> SocketAddr {
+        let (_, rest) = self.cluster.url().rsplit_once('@').unwrap();
+        rest.split('/').next().unwrap().parse().unwrap()
+    }
+
+    /// The worker's URL with another address, that of a proxy.
+    pub(crate) fn url_through(&self, address: SocketAddr) -> String {
+        let direct = self.database_address().to_string();
+        self.cluster
+            .url_as("postrider_worker")
+            .replace(&direct, &address.to_string())
+    }
+
+    /// Waits until nothing is left to do. False when that takes longer than allowed.
+    pub(crate) async fn settle(&self, within: Duration) -> bool {
+        let deadline = Instant::now() + within;
+        let mut idle = 0;
+        while Instant::now() < deadline {
+            let left: Result<i64, _> = sqlx::query_scalar(
+                "select (select count(*) from postrider.outbox) + (select count(*) from postrider.lease)
+                      + (select count(*) from postrider.delivery) + (select count(*) from postrider.deferred)",
+            )
+            .fetch_one(&self.pool)
+            .await;
+            idle = if matches!(left, Ok(0)) { idle + 1 } else { 0 };
+            // Once more, in case something was on its way from one table to another in two transactions.
+            if idle == 3 {
+                return true;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        false
+    }
+
+    /// Waits until so many requests came in all, or the time is over.
+    pub(crate) async fn wait_for_requests(&self, count: u64, within: Duration) -> bool {
+        let deadline = Instant::now() + within;
+        while self.receiver.shared.log.count() < count {
+            if Instant::now() > deadline {
+                return false;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        true
+    }
+}
+
+/// One webhook for each tenant, a second one for some, some with a narrow subscription. Receivers take a few
+/// milliseconds and fail now and then.
+pub(crate) fn ordinary() -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    for tenant in 0..TENANTS {
+        let delay = Duration::from_millis(u64::from(tenant % 5));
+        wanted.push(Wanted::of(tenant, Behaviour::Accept(delay)));
+        if tenant % 4 == 0 {
+            wanted.push(Wanted::of(tenant, Behaviour::FailShare(10, delay)));
+        }
+        if tenant % 5 == 0 {
+            wanted.push(Wanted {
+                wants: Wants::OnlyLeadCreated,
+                ..Wanted::of(tenant, Behaviour::FailShare(30, delay))
+            });
+        }
+    }
+    wanted
+}
+
+/// Producers for the ordinary webhooks.
+pub(crate) fn ordinary_load(events: Option<u64>, per_second: u64) -> Load {
+    Load {
+        producers: 4,
+        tenants: 0..TENANTS,
+        events,
+        per_second,
+        pooled: false,
+    }
+}
