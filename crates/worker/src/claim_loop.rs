@@ -13,6 +13,7 @@ use crate::database::OwnConnection;
 use crate::deferred::release_deferred;
 use crate::deliver::deliver;
 use crate::fan_out::{Delivery, fan_out};
+use crate::give_back::give_back_unknown;
 use crate::lane::{claim_lanes, next_due, read_deliveries};
 use crate::metrics;
 use crate::settings::Wake;
@@ -36,7 +37,7 @@ pub(crate) async fn claim_until_drained(context: Arc<Context>) {
             }
             Err(error) => {
                 context.database.failed("claim", &error);
-                feeder.forget_connections();
+                feeder.recover();
                 tokio::select! {
                     () = backoff.wait() => {}
                     () = context.stop.drain.cancelled() => {}
@@ -51,6 +52,8 @@ struct Feeder {
     cursor: ClaimCursor,
     batch_size: BatchSize,
     connection: OwnConnection,
+    /// Whether the last look failed, perhaps after its claim was carried out.
+    has_failed: bool,
     sleeper: Option<Sleeper>,
     /// Whether producers know that this worker is about to sleep.
     gate: Option<Gate>,
@@ -64,12 +67,14 @@ impl Feeder {
             cursor: ClaimCursor::new(),
             batch_size,
             connection: OwnConnection::default(),
+            has_failed: false,
             sleeper: None,
             gate: None,
         }
     }
 
-    fn forget_connections(&mut self) {
+    fn recover(&mut self) {
+        self.has_failed = true;
         self.connection = OwnConnection::default();
         self.sleeper = None;
         self.gate = None;
@@ -95,8 +100,26 @@ impl Feeder {
         }
     }
 
+    /// Gives back the leases of claims that failed half-way: the answer was lost, or the way to the deliveries. None is
+    /// under way now, so what is not known is lost.
+    async fn give_back_lost_claims(&mut self) -> sqlx::Result<()> {
+        let connection = self.connection.get(&self.context.database).await?;
+        let worker = self.context.identity.worker();
+        let known = self.context.leases.known();
+        let events = connection
+            .run(|connection| give_back_unknown(connection, worker, &known, Duration::ZERO))
+            .await?;
+        metrics::given_back(events);
+        self.cursor.sweep();
+        self.has_failed = false;
+        Ok(())
+    }
+
     /// Takes what waits in the outbox and in the lanes. Returns how much there was.
     async fn look(&mut self) -> sqlx::Result<usize> {
+        if self.has_failed {
+            self.give_back_lost_claims().await?;
+        }
         let Some(mut permits) = self.places(self.batch_size.next().max(LANE_SHARE)).await else {
             return Ok(0);
         };
@@ -131,9 +154,17 @@ impl Feeder {
         context.leases.remember(batch.lease_id);
         let (events, payload_bytes) = (batch.events, batch.payload_bytes);
         metrics::claimed(events, begun.elapsed());
-        let deliveries = connection
+        let lease_id = batch.lease_id;
+        let deliveries = match connection
             .run(|connection| fan_out(context, connection, batch, permits))
-            .await?;
+            .await
+        {
+            Ok(deliveries) => deliveries,
+            Err(error) => {
+                context.leases.forget(&[lease_id]);
+                return Err(error);
+            }
+        };
         self.batch_size.learn(events, payload_bytes, deliveries.len());
         self.hand_out(deliveries);
         Ok(events)
@@ -188,6 +219,7 @@ impl Feeder {
                     closed => Some(closed),
                 };
                 if self.gate.is_some() {
+                    self.cursor.sweep();
                     return Ok(());
                 }
                 PRODUCER_POLL

@@ -1,6 +1,6 @@
 //! The worker's connections: bounded waits, one message per outage, back-off with jitter.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
@@ -25,6 +25,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) struct Database {
     pub(crate) pool: PgPool,
     answering: AtomicBool,
+    /// Number of outages so far: what was opened before the last one is of no use.
+    outages: AtomicU64,
 }
 
 impl Database {
@@ -33,12 +35,11 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            // A ping before every statement would double the round trips of the hot path.
-            .test_before_acquire(false)
             .connect_lazy_with(connect_options(settings));
         Self {
             pool,
             answering: AtomicBool::new(false),
+            outages: AtomicU64::new(0),
         }
     }
 
@@ -65,6 +66,7 @@ impl Database {
     pub(crate) fn failed(&self, statement: &'static str, error: &sqlx::Error) {
         metrics::database_error(statement);
         if self.answering.swap(false, Ordering::Relaxed) {
+            self.outages.fetch_add(1, Ordering::Relaxed);
             tracing::error!(statement, %error, "database does not answer, trying again until it does");
         } else {
             tracing::debug!(statement, %error, "database still does not answer");
@@ -93,23 +95,28 @@ fn connect_options(settings: &Settings) -> PgConnectOptions {
             ("plan_cache_mode", "force_generic_plan"),
             ("jit", "off"),
         ]),
-        // A transaction pooler refuses start-up options, and prepared statements that outlive a transaction.
-        Wake::Poll => options.statement_cache_capacity(0),
+        // A transaction pooler refuses start-up options.
+        Wake::Poll => options,
     }
 }
 
 /// A loop's own connection, opened when first needed and again after a failure. A loop that took one from the pool for
 /// each statement would make the pool ping it at each return.
 #[derive(Debug, Default)]
-pub(crate) struct OwnConnection(Option<Connection>);
+pub(crate) struct OwnConnection {
+    connection: Option<Connection>,
+    outages: u64,
+}
 
 impl OwnConnection {
     pub(crate) async fn get(&mut self, database: &Database) -> sqlx::Result<&mut Connection> {
-        match &mut self.0 {
-            Some(connection) if connection.clean => {}
-            unusable => *unusable = Some(database.connection().await?),
+        let outages = database.outages.load(Ordering::Relaxed);
+        if self.outages != outages || self.connection.as_ref().is_none_or(|connection| !connection.clean) {
+            self.connection = None;
+            self.connection = Some(database.connection().await?);
+            self.outages = outages;
         }
-        Ok(self.0.as_mut().expect("set above"))
+        Ok(self.connection.as_mut().expect("set above"))
     }
 }
 

@@ -4,23 +4,32 @@ use sqlx::PgConnection;
 use std::time::Duration;
 use uuid::Uuid;
 
+/// The database's clock, in seconds since 1970.
+pub(crate) async fn database_time(connection: &mut PgConnection) -> sqlx::Result<f64> {
+    sqlx::query_scalar("-- database_time\n select extract(epoch from clock_timestamp())::float8")
+        .fetch_one(connection)
+        .await
+}
+
 /// Removes workers silent for `lease_time` and returns the events they held to the outbox, counted as redelivered.
 /// Returns the number of events.
+///
+/// `just_now` is the [`database_time`] read right before. When much more time has passed on that clock, the database or
+/// this worker stood still in between, everybody's last sign of life looks old, and nothing is done.
 pub(crate) async fn give_back_of_dead_workers(
     connection: &mut PgConnection,
     me: Uuid,
     lease_time: Duration,
+    just_now: f64,
 ) -> sqlx::Result<u64> {
     let returned = sqlx::query(
         "-- give_back_of_dead_workers
          with alive as materialized (
-            -- When the database itself stood still, nobody could show a sign of life: only a worker that did so since
-            -- may judge the others.
             select w.id from postrider.worker w
-             where w.id = $1 and w.heartbeat_at > now() - $2 * interval '0.5 millisecond'
+             where w.id = $1 and clock_timestamp() < to_timestamp($3) + interval '1 second'
          ), dead as (
             delete from postrider.worker w using alive
-             where w.heartbeat_at < now() - $2 * interval '1 millisecond'
+             where w.id <> alive.id and w.heartbeat_at < now() - $2 * interval '1 millisecond'
             returning w.id
          ), lost as (
             delete from postrider.lease l using alive
@@ -38,6 +47,7 @@ pub(crate) async fn give_back_of_dead_workers(
     )
     .bind(me)
     .bind(lease_time.as_millis() as i64)
+    .bind(just_now)
     .execute(connection)
     .await?;
     Ok(returned.rows_affected())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use postrider_core::failure::DeadLetterReason;
 use postrider_core::ids::{EventId, WebhookId};
 use sqlx::postgres::PgRow;
 use sqlx::{Connection as _, PgConnection, Row};
@@ -12,6 +13,7 @@ use crate::claim::Subscription;
 use crate::context::Context;
 use crate::deliver::RECORDING_MARGIN;
 use crate::fan_out::{Delivery, envelope};
+use crate::metrics;
 use crate::record::Hold;
 
 /// Most lanes of one claim.
@@ -107,7 +109,7 @@ async fn take_due(connection: &mut PgConnection, lanes: &[i64], limit: usize) ->
 
 /// What waits for a webhook that was deactivated becomes dead letters; what waits for a deleted one is removed.
 async fn clear_inactive(connection: &mut PgConnection, lanes: &[i64]) -> sqlx::Result<()> {
-    sqlx::query(
+    let cleared = sqlx::query(
         "-- clear_inactive
          with picked as materialized (
             select q.*, w.id is not null as exists, coalesce(w.disabled_reason, 'inactive') as reason
@@ -133,6 +135,7 @@ async fn clear_inactive(connection: &mut PgConnection, lanes: &[i64]) -> sqlx::R
     .bind(CLEARED_PER_LANE)
     .execute(connection)
     .await?;
+    metrics::dead_letters(DeadLetterReason::Inactive, cleared.rows_affected());
     Ok(())
 }
 

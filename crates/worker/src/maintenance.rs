@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::backlog::measure_backlog;
 use crate::context::Context;
-use crate::give_back::{give_back_of_dead_workers, give_back_unknown};
+use crate::give_back::{database_time, give_back_of_dead_workers, give_back_unknown};
 use crate::identity::heartbeat;
 use crate::metrics;
 use crate::retention::{Partitions, keep_partitions};
@@ -62,9 +62,14 @@ impl Chores {
             }
             self.heartbeat.done();
         }
-        let of_dead = if self.steadiness.may_judge_others(settings.heartbeat_interval) {
+        let just_now = connection.run(database_time).await?;
+        let of_dead = if self
+            .steadiness
+            .may_judge_others(settings.heartbeat_interval, settings.lease_time)
+        {
+            let lease_time = settings.lease_time;
             connection
-                .run(|connection| give_back_of_dead_workers(connection, worker, settings.lease_time))
+                .run(|connection| give_back_of_dead_workers(connection, worker, lease_time, just_now))
                 .await?
         } else {
             0
@@ -104,7 +109,7 @@ impl Chores {
 }
 
 /// Whether this worker may declare others dead. After it or the database stood still, everybody's last sign of life
-/// looks old; the others first get the time to show a new one.
+/// looks old; the others first get a whole lease time to show a new one.
 #[derive(Debug, Default)]
 struct Steadiness {
     last_tick: Option<Instant>,
@@ -113,14 +118,14 @@ struct Steadiness {
 
 impl Steadiness {
     /// To be asked once a tick.
-    fn may_judge_others(&mut self, heartbeat_interval: Duration) -> bool {
+    fn may_judge_others(&mut self, heartbeat_interval: Duration, lease_time: Duration) -> bool {
         let now = Instant::now();
         let stood_still = self
             .last_tick
             .is_some_and(|last| now - last > TICK + heartbeat_interval);
         self.last_tick = Some(now);
         if stood_still {
-            self.unsteady_until = Some(now + heartbeat_interval * 2);
+            self.unsteady_until = Some(now + lease_time);
         }
         self.unsteady_until.is_none_or(|until| now >= until)
     }

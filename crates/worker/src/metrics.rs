@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use postrider_core::failure::DeadLetterReason;
+use postrider_core::failure::{DeadLetterReason, FailureKind};
 
 use crate::judge::{Outcome, Verdict};
 use crate::record::Attempt;
@@ -73,7 +73,31 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
         .set_buckets_for_metric(Matcher::Full(FLUSH_ENTRIES.to_owned()), COUNTS)?
         .install_recorder()?;
     describe();
+    begin_at_zero();
     Ok(INSTALLED.get_or_init(|| handle).clone())
+}
+
+/// A counter that appears only with its first event hides that event from `increase()`.
+fn begin_at_zero() {
+    for name in [
+        EVENTS_CLAIMED,
+        DELIVERIES,
+        RETRIES,
+        DUPLICATES_SKIPPED,
+        PARKED,
+        EVENTS_GIVEN_BACK,
+    ] {
+        counter!(name).absolute(0);
+    }
+    for reason in FailureKind::ALL {
+        counter!(ATTEMPTS_FAILED, "reason" => reason.as_str()).absolute(0);
+    }
+    for reason in DeadLetterReason::ALL {
+        counter!(DEAD_LETTERS, "reason" => reason.as_str()).absolute(0);
+    }
+    for statement in ["claim", "record", "maintenance", "register"] {
+        counter!(DATABASE_ERRORS, "statement" => statement).absolute(0);
+    }
 }
 
 fn describe() {
@@ -138,7 +162,11 @@ pub(crate) fn attempt(attempt: &Attempt, verdict: Verdict) {
 }
 
 pub(crate) fn dead_letter(reason: DeadLetterReason) {
-    counter!(DEAD_LETTERS, "reason" => reason.as_str()).increment(1);
+    dead_letters(reason, 1);
+}
+
+pub(crate) fn dead_letters(reason: DeadLetterReason, count: u64) {
+    counter!(DEAD_LETTERS, "reason" => reason.as_str()).increment(count);
 }
 
 pub(crate) fn duplicates_skipped(count: usize) {

@@ -1,5 +1,7 @@
 //! What is committed is sent, what is rolled back never is; each to its own.
 
+use std::time::{Duration, Instant};
+
 use postrider_tests::product::{Product, SOON};
 use postrider_tests::{Receiver, TestDatabase};
 use sqlx::{Connection, PgConnection};
@@ -164,4 +166,30 @@ async fn what_waits_for_a_webhook_that_is_deactivated_becomes_dead_letters() {
         .await;
     product.wait_until_idle().await;
     assert_eq!(receiver.count(), 0);
+}
+
+/// The answer to a claim is lost, or the statement after it fails: the claimed events come back within seconds.
+#[tokio::test]
+async fn events_whose_claim_broke_off_half_way_are_delivered_soon() {
+    let database = TestDatabase::new().await;
+    let product = Product::on(&database);
+    let receiver = Receiver::start().await;
+    let _worker = product.worker().await;
+    let before = product.webhook("bot", &receiver.url()).await;
+    // Claims go on, but the worker cannot load what it must know of the webhook.
+    let hide = "revoke select on postrider.webhook from postrider_worker;
+                grant select (id, version, tenant, is_active, event_types) on postrider.webhook to postrider_worker";
+    sqlx::raw_sql(hide).execute(&product.pool).await.unwrap();
+    product.commit_many("bot", 10).await;
+    product.wait_for(1, "select count(*) from postrider.lease").await;
+    sqlx::raw_sql("grant select on postrider.webhook to postrider_worker")
+        .execute(&product.pool)
+        .await
+        .unwrap();
+    let granted = Instant::now();
+    receiver.wait_for(10, SOON).await;
+    assert!(granted.elapsed() < Duration::from_secs(5), "{:?}", granted.elapsed());
+    product.wait_until_idle().await;
+    assert_eq!(receiver.count(), 10);
+    assert_eq!(product.counts(&before).await.delivered, 10);
 }

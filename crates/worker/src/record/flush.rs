@@ -1,5 +1,6 @@
 //! One flush: entries turned into the parallel arrays of `record.sql`.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use postrider_core::failure::DeadLetterReason;
@@ -82,9 +83,16 @@ pub(super) struct Flush {
     buried: Buried,
     finished_leases: Vec<i64>,
     gone_webhooks: Vec<i64>,
+    parked_in_flight: HashSet<(i64, i64)>,
 }
 
 impl Flush {
+    /// Whether the entry must wait for the next flush: the row it changes is only written by this one, and one statement
+    /// does not see its own writes.
+    pub(super) fn must_precede(&self, entry: &Entry) -> bool {
+        matches!(entry.hold, Hold::Lane(_)) && self.parked_in_flight.contains(&(entry.webhook.0, entry.event.0))
+    }
+
     /// Adds an entry; what is left of it is the permit, to be dropped once the flush is recorded.
     pub(super) fn add(&mut self, entry: &mut Entry) {
         if let Some(attempt) = entry.attempt.take() {
@@ -159,6 +167,9 @@ impl Flush {
         rows.attempts.push(entry.attempts);
         rows.delays_ms.push(delay.as_millis() as i64);
         rows.in_flight.push(in_flight);
+        if in_flight {
+            self.parked_in_flight.insert((entry.webhook.0, entry.event.0));
+        }
     }
 
     fn settle_if_lane(&mut self, entry: &Entry) {

@@ -70,14 +70,21 @@ pub(crate) async fn record_until_closed(context: &Context, mut inbox: Inbox) {
     let mut messages = Vec::with_capacity(FLUSH_ENTRIES);
     let mut closed = false;
     let mut connection = OwnConnection::default();
-    while !closed && gather(&mut inbox.0, &mut messages).await {
+    let mut later = Vec::new();
+    while !later.is_empty() || (!closed && gather(&mut inbox.0, &mut messages).await) {
+        messages.append(&mut later);
         let mut flush = Flush::default();
-        for message in &mut messages {
-            match message {
+        for mut message in std::mem::take(&mut messages) {
+            match &mut message {
+                Message::Entry(entry) if flush.must_precede(entry) => {
+                    later.push(message);
+                    continue;
+                }
                 Message::Entry(entry) => flush.add(entry),
                 Message::EmptyLease(lease) => flush.finish_lease(lease.id),
                 Message::Close => closed = true,
             }
+            messages.push(message);
         }
         send_until_recorded(context, &mut connection, &mut flush, messages.len()).await;
         context.leases.forget(flush.finished_leases());

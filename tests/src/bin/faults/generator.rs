@@ -72,7 +72,10 @@ impl Generator {
     /// Waits until the load's number of events is committed.
     pub(crate) async fn wait(&mut self, within: Duration) {
         let ended = timeout(within, async { while self.tasks.join_next().await.is_some() {} }).await;
-        assert!(ended.is_ok(), "the producers did not commit their events within {within:?}");
+        assert!(
+            ended.is_ok(),
+            "the producers did not commit their events within {within:?}"
+        );
     }
 
     /// Lets each producer end its transaction, and waits for it.

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 /// What may be given.
-pub(crate) const USAGE: &str = "usage: faults [short | long | list | SCENARIO...] [--seed N] [--json FILE] [--events N] [--kills N]
+pub(crate) const USAGE: &str =
+    "usage: faults [short | long | list | SCENARIO...] [--seed N] [--json FILE] [--events N] [--kills N]
               [--sigterm-rounds N] [--seconds N] [--jobs N] [--old-binary PATH]";
 
 /// Sizes of the scenarios.
@@ -75,5 +76,7 @@ impl Options {
 }
 
 fn number(text: &str) -> Result<u64, String> {
-    text.replace('_', "").parse().map_err(|_| format!("{text} is not a whole number"))
+    text.replace('_', "")
+        .parse()
+        .map_err(|_| format!("{text} is not a whole number"))
 }

@@ -60,7 +60,10 @@ pub(crate) struct State {
 
 impl std::fmt::Debug for State {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("State").field("cuts", &self.cuts).finish_non_exhaustive()
+        formatter
+            .debug_struct("State")
+            .field("cuts", &self.cuts)
+            .finish_non_exhaustive()
     }
 }
 
@@ -88,7 +91,9 @@ impl Proxy {
             // Dropped with this task, which ends every connection.
             let mut connections = tokio::task::JoinSet::new();
             loop {
-                let Ok((stream, _)) = listener.accept().await else { continue };
+                let Ok((stream, _)) = listener.accept().await else {
+                    continue;
+                };
                 connections.spawn(connection::forward(stream, shared.clone()));
                 while connections.try_join_next().is_some() {}
             }

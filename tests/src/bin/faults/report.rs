@@ -32,18 +32,29 @@ pub(crate) fn print_table(outcomes: &[Outcome], seed: u64, elapsed: Duration) ->
         "duplicates allowed",
         "dead letters",
     ];
-    println!("\n{:<16} {:>7} {:>8}  {}", "scenario", "seconds", "checks", columns.join("  "));
+    println!(
+        "\n{:<16} {:>7} {:>8}  {}",
+        "scenario",
+        "seconds",
+        "checks",
+        columns.join("  ")
+    );
     for outcome in outcomes.iter().filter(|outcome| outcome.skipped.is_none()) {
         let passed = outcome.checks.iter().filter(|check| check.passed).count();
         let checks = format!("{passed}/{}", outcome.checks.len());
         let cells = columns.map(|column| {
-            let text = outcome.figures.get(column).map_or("-".to_owned(), |value| format!("{value:.0}"));
+            let text = outcome
+                .figures
+                .get(column)
+                .map_or("-".to_owned(), |value| format!("{value:.0}"));
             format!("{text:>width$}", width = column.len())
         });
         let name = &outcome.scenario;
         println!("{name:<16} {:>7.1} {checks:>8}  {}", outcome.seconds, cells.join("  "));
         let others = outcome.figures.iter().filter(|(name, _)| {
-            !columns.contains(&name.as_str()) && !name.starts_with("deliveries ") && *name != "commits without an answer"
+            !columns.contains(&name.as_str())
+                && !name.starts_with("deliveries ")
+                && *name != "commits without an answer"
         });
         let others: Vec<String> = others.map(|(name, value)| format!("{name} {value:.2}")).collect();
         println!("{:<16} {}", "", others.join(", "));

@@ -8,6 +8,7 @@ mod lost_answers;
 mod partition;
 mod restart_postgres;
 mod sigterm;
+mod slow_answers;
 mod stop_worker;
 mod terminate;
 
@@ -58,6 +59,7 @@ pub(crate) const SCENARIOS: &[Scenario] = scenarios![
     cut_connections true "Connections between worker and Postgres cut at random bytes",
     restart_postgres true "Postgres stopped with mode immediate and started again",
     sigterm true "Workers stopped with SIGTERM under load, one after the other",
+    slow_answers true "Receivers that answer at the moment at which the worker parks the request",
     terminate true "Storms of pg_terminate_backend against workers and producers",
 ];
 

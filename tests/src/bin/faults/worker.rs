@@ -49,7 +49,9 @@ pub(crate) async fn start_with(stage: &Stage, how: How<'_>) -> Postrider {
 
 /// Starts a worker without waiting.
 pub(crate) fn spawn(stage: &Stage, how: How<'_>) -> Postrider {
-    let url = how.database_url.unwrap_or_else(|| stage.cluster.url_as("postrider_worker"));
+    let url = how
+        .database_url
+        .unwrap_or_else(|| stage.cluster.url_as("postrider_worker"));
     let keys = stage.keys.expose();
     let mut settings = vec![
         ("database_url", url.as_str()),

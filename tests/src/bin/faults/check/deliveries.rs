@@ -13,8 +13,14 @@ pub(super) fn check(stage: &Stage, found: &Found, outcome: &mut Outcome) {
     let (mut expected, mut lost, mut waiting, mut dead) = (0_u64, Vec::new(), 0_u64, 0_u64);
     let mut unexpected: HashSet<Pair> = accepted.clone();
     for (token, event) in &found.events {
-        let Some(entry) = entries.get(*token as usize) else { continue };
-        for hook in stage.hooks.iter().filter(|hook| hook.is_subscribed_to(*token, entry.tenant)) {
+        let Some(entry) = entries.get(*token as usize) else {
+            continue;
+        };
+        for hook in stage
+            .hooks
+            .iter()
+            .filter(|hook| hook.is_subscribed_to(*token, entry.tenant))
+        {
             let pair = (event.0, hook.id.0);
             expected += 1;
             unexpected.remove(&pair);

@@ -51,7 +51,10 @@ fn find(stage: &Stage) -> (u64, Vec<Example>) {
         if before.accepted || arrival.attempt <= before.attempt {
             duplicates += 1;
             if examples.len() < 3 {
-                examples.push(Example { arrival: *arrival, before: *before });
+                examples.push(Example {
+                    arrival: *arrival,
+                    before: *before,
+                });
             }
         }
         before.accepted |= arrival.accepted;

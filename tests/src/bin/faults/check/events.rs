@@ -27,8 +27,17 @@ pub(super) fn check(stage: &Stage, found: &Found, outcome: &mut Outcome) {
             entry.fate == Fate::Committed && id != Some(entry.event)
         })
         .count();
-    outcome.check("every committed event recorded", missing == 0, format!("{missing} missing"));
-    let wrong = found.events.keys().filter(|token| is_rolled_back(&entries, **token)).count() as u64 + found.odd_events;
+    outcome.check(
+        "every committed event recorded",
+        missing == 0,
+        format!("{missing} missing"),
+    );
+    let wrong = found
+        .events
+        .keys()
+        .filter(|token| is_rolled_back(&entries, **token))
+        .count() as u64
+        + found.odd_events;
     outcome.check("no rolled-back event recorded", wrong == 0, format!("{wrong} recorded"));
     requests(stage, found, &entries, outcome);
 }
@@ -55,7 +64,11 @@ fn requests(stage: &Stage, found: &Found, entries: &[Entry], outcome: &mut Outco
         let is_right = body_hash == arrival.body && recorded.is_some_and(|event| event.0 == arrival.event);
         different += u64::from(!is_right);
     }
-    outcome.check("nothing rolled back sent", rolled_back == 0, format!("{rolled_back} sent"));
+    outcome.check(
+        "nothing rolled back sent",
+        rolled_back == 0,
+        format!("{rolled_back} sent"),
+    );
     outcome.check(
         "every body as committed, on every attempt",
         different == 0,

@@ -22,7 +22,10 @@ pub(super) fn check(stage: &Stage, found: &Found, outcome: &mut Outcome) {
         let statistics = found.statistics.get(&hook.id.0).copied().unwrap_or_default();
         let dead = given_up.get(&hook.id.0).copied().unwrap_or(0);
         if statistics != (attempts.succeeded, attempts.failed, dead) {
-            differ.push(format!("{}: {statistics:?}, history {attempts:?}, dead {dead}", hook.id));
+            differ.push(format!(
+                "{}: {statistics:?}, history {attempts:?}, dead {dead}",
+                hook.id
+            ));
         }
         if hook.on_the_wire {
             let requests = wire.get(&(place as u16)).copied().unwrap_or(0);
@@ -31,7 +34,11 @@ pub(super) fn check(stage: &Stage, found: &Found, outcome: &mut Outcome) {
             unsent += (recorded - requests).max(0);
         }
     }
-    outcome.check("statistics = history", differ.is_empty(), format!("{} differ {differ:?}", differ.len()));
+    outcome.check(
+        "statistics = history",
+        differ.is_empty(),
+        format!("{} differ {differ:?}", differ.len()),
+    );
     let allowed = stage.allowed.unsent;
     outcome.check(
         "no attempt recorded without a request, but for those of a worker that stood still",

@@ -34,7 +34,11 @@ async fn alone(producer: &mut Producer, connection: &mut PgConnection) -> Result
     let token = open(producer);
     let written = enqueue(producer, connection, token).await;
     // Without an answer nobody knows whether the statement, which is also the commit, was carried out.
-    let fate = if written.is_ok() { Fate::Committed } else { Fate::Unknown };
+    let fate = if written.is_ok() {
+        Fate::Committed
+    } else {
+        Fate::Unknown
+    };
     producer.ledger.close(&[token], fate);
     written.map(|()| 1)
 }
@@ -44,7 +48,11 @@ async fn in_bulk(producer: &mut Producer, connection: &mut PgConnection) -> Resu
     let count = 2 + producer.random.below(39);
     let tokens: Vec<u64> = (0..count).map(|_| open(producer)).collect();
     let written = enqueue_many(producer, connection, &tokens).await;
-    let fate = if written.is_ok() { Fate::Committed } else { Fate::Unknown };
+    let fate = if written.is_ok() {
+        Fate::Committed
+    } else {
+        Fate::Unknown
+    };
     producer.ledger.close(&tokens, fate);
     written.map(|()| count)
 }
@@ -63,7 +71,9 @@ async fn several(producer: &mut Producer, connection: &mut PgConnection, end: En
         End::RollBack => transaction.rollback().await.map(|()| 0),
         End::HangUp => {
             // Dropping the connection in the middle is not an option while it is borrowed: end the session from inside.
-            let _ = transaction.execute("select pg_terminate_backend(pg_backend_pid())").await;
+            let _ = transaction
+                .execute("select pg_terminate_backend(pg_backend_pid())")
+                .await;
             Err(sqlx::Error::PoolClosed)
         }
     }
@@ -83,9 +93,17 @@ async fn with_savepoint(producer: &mut Producer, connection: &mut PgConnection) 
     commit(producer, transaction, &[before, after]).await
 }
 
-async fn commit(producer: &Producer, transaction: sqlx::Transaction<'_, sqlx::Postgres>, tokens: &[u64]) -> Result<u64> {
+async fn commit(
+    producer: &Producer,
+    transaction: sqlx::Transaction<'_, sqlx::Postgres>,
+    tokens: &[u64],
+) -> Result<u64> {
     let committed = transaction.commit().await;
-    let fate = if committed.is_ok() { Fate::Committed } else { Fate::Unknown };
+    let fate = if committed.is_ok() {
+        Fate::Committed
+    } else {
+        Fate::Unknown
+    };
     producer.ledger.close(tokens, fate);
     committed.map(|()| tokens.len() as u64)
 }
@@ -114,16 +132,15 @@ async fn enqueue_many(producer: &Producer, connection: &mut PgConnection, tokens
     let types: Vec<&str> = tokens.iter().map(|token| event_type(*token)).collect();
     let payloads: Vec<String> = tokens.iter().map(|token| payload(*token)).collect();
     let keys = vec![ordering_key(producer); tokens.len()];
-    let events: Vec<i64> = sqlx::query_scalar(
-        "select unnest(postrider.enqueue_many($1, $2, $3::text[]::json[], ordering_keys => $4))",
-    )
-    .bind(tenants)
-    .bind(types)
-    .bind(payloads)
-    .bind(keys)
-    .persistent(!producer.load.pooled)
-    .fetch_all(connection)
-    .await?;
+    let events: Vec<i64> =
+        sqlx::query_scalar("select unnest(postrider.enqueue_many($1, $2, $3::text[]::json[], ordering_keys => $4))")
+            .bind(tenants)
+            .bind(types)
+            .bind(payloads)
+            .bind(keys)
+            .persistent(!producer.load.pooled)
+            .fetch_all(connection)
+            .await?;
     for (token, event) in tokens.iter().zip(events) {
         producer.ledger.name(*token, event);
     }

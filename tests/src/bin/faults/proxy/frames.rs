@@ -53,7 +53,12 @@ impl Frame {
     /// Query: its text and nothing.
     pub(super) fn texts(&self) -> (&str, &str) {
         let mut texts = self.bytes[5..].split(|byte| *byte == 0);
-        let mut text = || texts.next().and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
+        let mut text = || {
+            texts
+                .next()
+                .and_then(|text| std::str::from_utf8(text).ok())
+                .unwrap_or_default()
+        };
         (text(), text())
     }
 }

@@ -15,11 +15,11 @@ use crate::random::mix;
 pub(crate) enum Behaviour {
     /// A 200, after so long.
     Accept(Duration),
-    /// This status without a body.
-    Status(u16),
+    /// This status without a body, after so long.
+    Status(u16, Duration),
     /// This status with `Retry-After`.
     RetryAfter(u16, &'static str),
-    /// A 500 for so many of a hundred attempts, otherwise a 200 after so long.
+    /// A 500 for so many of a hundred attempts, otherwise a 200; either after so long.
     FailShare(u8, Duration),
     /// A 429 with `Retry-After: 1` to the first attempt, then a 200.
     BusyAtFirst,
@@ -58,7 +58,7 @@ impl Behaviour {
             Self::FailShare(percent, delay) => {
                 let drawn = mix(seed ^ mix(event.unsigned_abs()) ^ u64::from(attempt)) % 100;
                 if drawn < u64::from(*percent) {
-                    Self::Status(500)
+                    Self::Status(500, *delay)
                 } else {
                     Self::Accept(*delay)
                 }
@@ -84,7 +84,10 @@ impl Behaviour {
                 }
                 stream.write_all(OK).await?;
             }
-            Self::Status(status) => stream.write_all(&head(*status, "", 0)).await?,
+            Self::Status(status, delay) => {
+                sleep(*delay).await;
+                stream.write_all(&head(*status, "", 0)).await?;
+            }
             Self::RetryAfter(status, value) => {
                 let header = format!("Retry-After: {value}\r\n");
                 stream.write_all(&head(*status, &header, 0)).await?;
@@ -101,11 +104,15 @@ impl Behaviour {
             Self::Flood(length) => return flood(stream, *length).await,
             Self::GzipBomb => {
                 let body = gzip_of_zeros();
-                stream.write_all(&head(200, "Content-Encoding: gzip\r\n", body.len() as u64)).await?;
+                stream
+                    .write_all(&head(200, "Content-Encoding: gzip\r\n", body.len() as u64))
+                    .await?;
                 stream.write_all(&body).await?;
             }
             Self::Informational => loop {
-                stream.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n").await?;
+                stream
+                    .write_all(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+                    .await?;
                 sleep(Duration::from_millis(1)).await;
             },
             Self::Garbage => {

@@ -3,10 +3,10 @@
 use postrider_core::ids::EventId;
 use tokio::net::TcpStream;
 
+use super::Shared;
 use super::behaviour::{Behaviour, Connection};
 use super::log::{Arrival, hash};
 use super::request::{Buffer, Request};
-use super::Shared;
 use crate::ledger::now_us;
 use crate::payload::token_of;
 
@@ -15,7 +15,9 @@ pub(super) async fn serve(mut stream: TcpStream, shared: &Shared) {
     let mut buffer = Buffer::default();
     while let Some(lengths) = buffer.fill(&mut stream).await {
         let Some(behaviour) = buffer.request(lengths).and_then(|request| note(&request, shared)) else {
-            shared.log.note_problem("a request that is not a POST to a known path".to_owned());
+            shared
+                .log
+                .note_problem("a request that is not a POST to a known path".to_owned());
             return;
         };
         buffer.remove(lengths);
@@ -36,7 +38,9 @@ fn note(request: &Request<'_>, shared: &Shared) -> Option<Behaviour> {
     let event = request.header("webhook-id").and_then(|id| id.parse::<EventId>().ok());
     let token = token_of(request.body);
     if event.is_none() || token.is_none() {
-        shared.log.note_problem("a request without an event id or a token".to_owned());
+        shared
+            .log
+            .note_problem("a request without an event id or a token".to_owned());
     }
     let event = event.map_or(0, |event| event.0);
     let attempt = request.header("x-webhook-attempt").and_then(|text| text.parse().ok());

@@ -23,8 +23,14 @@ pub(super) async fn play(options: &Options) -> Outcome {
         // From the opening of the connection to some hundred statements.
         let bytes = 1 + random.below(200) * (1 + random.below(2000));
         match random.below(2) {
-            0 => ByteLimits { requests: bytes, answers: 0 },
-            _ => ByteLimits { requests: 0, answers: bytes },
+            0 => ByteLimits {
+                requests: bytes,
+                answers: 0,
+            },
+            _ => ByteLimits {
+                requests: 0,
+                answers: bytes,
+            },
         }
     };
     let proxy = Proxy::start(stage.database_address(), Box::new(|_, _| Cut::Never), limits).await;

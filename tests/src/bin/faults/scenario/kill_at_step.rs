@@ -63,5 +63,9 @@ async fn kill_at(stage: &Stage, statement: &'static str, cut: Cut, nth: u64, out
     proxy.enable(true);
     let ended = tokio::time::timeout(Duration::from_secs(30), worker.wait(Duration::from_secs(60))).await;
     let reached = ended.is_ok() && proxy.cuts() == 1;
-    outcome.check(&format!("killed at {statement}, {cut:?}"), reached, format!("{} cuts", proxy.cuts()));
+    outcome.check(
+        &format!("killed at {statement}, {cut:?}"),
+        reached,
+        format!("{} cuts", proxy.cuts()),
+    );
 }

@@ -24,7 +24,11 @@ pub(super) async fn play(options: &Options) -> Outcome {
     let mut longest = Duration::ZERO;
     for round in 0..rounds {
         sleep(stage.random.milliseconds(500, 1500)).await;
-        let signal = if round % 2 == 0 { Signal::SIGQUIT } else { Signal::SIGKILL };
+        let signal = if round % 2 == 0 {
+            Signal::SIGQUIT
+        } else {
+            Signal::SIGKILL
+        };
         stage.cluster.crash(signal).await;
         sleep(stage.random.milliseconds(0, 3000)).await;
         stage.cluster.start_again().await;
@@ -52,9 +56,9 @@ async fn until_new_events_arrive(stage: &Stage) -> Duration {
             let entries = stage.ledger.entries();
             let arrivals = stage.receiver.shared.log.arrivals();
             let recent = arrivals.iter().rev().take_while(|arrival| arrival.at_us > begun_us);
-            recent.filter_map(|arrival| entries.get(arrival.token as usize)).any(|entry| {
-                entry.fate == Fate::Committed && entry.committed_us > begun_us
-            })
+            recent
+                .filter_map(|arrival| entries.get(arrival.token as usize))
+                .any(|entry| entry.fate == Fate::Committed && entry.committed_us > begun_us)
         };
         if is_new {
             break;

@@ -19,7 +19,11 @@ pub(super) async fn play(options: &Options) -> Outcome {
         failures.extend(worker::stop(&mut worker).await.err());
     }
     outcome.figure("rounds", rounds as f64);
-    outcome.check("every worker ends well on SIGTERM", failures.is_empty(), format!("{failures:?}"));
+    outcome.check(
+        "every worker ends well on SIGTERM",
+        failures.is_empty(),
+        format!("{failures:?}"),
+    );
     let leases: i64 = sqlx::query_scalar("select count(*) from postrider.lease")
         .fetch_one(&stage.pool)
         .await
