@@ -3,6 +3,7 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test"))]
 
 pub mod address;
+pub mod envelope;
 pub mod event_type;
 pub mod failure;
 pub mod ids;

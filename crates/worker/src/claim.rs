@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use postrider_core::ids::{EventId, WebhookId};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -29,7 +28,7 @@ pub(crate) struct Claimed {
     pub(crate) redelivery: i16,
     pub(crate) tenant: String,
     pub(crate) event_type: String,
-    pub(crate) payload: Bytes,
+    pub(crate) payload: String,
 }
 
 /// Events of one tenant and type, and the webhooks subscribed to them.
@@ -146,7 +145,7 @@ fn read_batch(rows: &[PgRow]) -> sqlx::Result<Option<Batch>> {
                 subscriptions,
             });
         }
-        let payload: &str = row.try_get(6)?;
+        let payload: String = row.try_get(6)?;
         batch.payload_bytes += payload.len();
         let event = Claimed {
             event: EventId(row.try_get(1)?),
@@ -154,7 +153,7 @@ fn read_batch(rows: &[PgRow]) -> sqlx::Result<Option<Batch>> {
             redelivery: row.try_get(3)?,
             tenant: row.try_get(4)?,
             event_type: row.try_get(5)?,
-            payload: Bytes::copy_from_slice(payload.as_bytes()),
+            payload,
         };
         batch
             .groups

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use postrider_core::envelope::envelope;
 use postrider_core::failure::DeadLetterReason;
 use postrider_core::ids::{EventId, WebhookId};
 use sqlx::PgConnection;
@@ -46,25 +47,6 @@ impl Delivery {
             permit: self.permit.take(),
         }
     }
-}
-
-/// The request body, `{"event","timestamp","data","chatbotId"}`. The payload goes in byte for byte.
-pub(crate) fn envelope(event_type: &str, event: EventId, payload: &[u8], tenant: &str) -> Bytes {
-    let mut body = Vec::with_capacity(payload.len() + event_type.len() + tenant.len() + 64);
-    body.extend_from_slice(b"{\"event\":");
-    extend_json_string(&mut body, event_type);
-    body.extend_from_slice(b",\"timestamp\":");
-    body.extend_from_slice(event.unix_seconds().to_string().as_bytes());
-    body.extend_from_slice(b",\"data\":");
-    body.extend_from_slice(payload);
-    body.extend_from_slice(b",\"chatbotId\":");
-    extend_json_string(&mut body, tenant);
-    body.push(b'}');
-    body.into()
-}
-
-fn extend_json_string(body: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(body, text).expect("a string always serialises into memory");
 }
 
 /// Deliveries of a claimed batch. Events without a subscriber end here, as do those that killed too many workers.
@@ -157,7 +139,7 @@ fn spread(
 ) -> Vec<Delivery> {
     let mut deliveries = Vec::new();
     for (event, event_type, webhooks) in pairs {
-        let body = envelope(&event_type, event.event, &event.payload, &event.tenant);
+        let body = Bytes::from(envelope(&event_type, event.event, &event.payload, &event.tenant));
         for webhook in webhooks {
             deliveries.push(Delivery {
                 event: event.event,
@@ -173,23 +155,4 @@ fn spread(
         }
     }
     deliveries
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_envelope_keeps_the_payload_byte_for_byte() {
-        let payload = br#"{ "a":1e400,  "a":"\u0000", "name":"\ud83c\udfa3" }"#;
-        let event = EventId((1_699_123_456_789 - 1_704_067_200_000) << 22);
-        let body = envelope("LEAD_CREATED", event, payload, "clp\"1");
-        let expected = [
-            br#"{"event":"LEAD_CREATED","timestamp":1699123456,"data":"#.as_slice(),
-            payload,
-            br#","chatbotId":"clp\"1"}"#,
-        ]
-        .concat();
-        assert_eq!(body, expected);
-    }
 }

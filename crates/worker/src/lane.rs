@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use postrider_core::envelope::envelope;
 use postrider_core::failure::DeadLetterReason;
 use postrider_core::ids::{EventId, WebhookId};
 use sqlx::postgres::PgRow;
@@ -12,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::claim::Subscription;
 use crate::context::Context;
 use crate::deliver::RECORDING_MARGIN;
-use crate::fan_out::{Delivery, envelope};
+use crate::fan_out::Delivery;
 use crate::metrics;
 use crate::record::Hold;
 
@@ -202,7 +204,7 @@ pub(crate) async fn read_deliveries(
             event,
             event_type: Arc::from(event_type),
             bucket: row.try_get("bucket")?,
-            body: envelope(event_type, event, payload.as_bytes(), row.try_get("tenant")?),
+            body: Bytes::from(envelope(event_type, event, payload, row.try_get("tenant")?)),
             webhook: webhook.clone(),
             attempts: row.try_get("attempts")?,
             hold: Hold::Lane(row.try_get("token")?),

@@ -1,6 +1,7 @@
 //! The request of a delivery: the same at every attempt but for its time and number.
 
 use maud::{Markup, html};
+use postrider_core::envelope::envelope;
 use postrider_core::ids::EventId;
 use sqlx::PgPool;
 
@@ -23,14 +24,7 @@ pub(super) async fn body(pool: &PgPool, tenant: &Tenant, event: EventId) -> Resu
     .bind(event.0)
     .fetch_optional(pool)
     .await?;
-    Ok(found.map(|(event_type, payload)| {
-        let [event_type, chatbot] =
-            [&event_type, tenant.as_str()].map(|text| serde_json::Value::from(text).to_string());
-        let seconds = event.unix_seconds();
-        pretty(&format!(
-            r#"{{"event":{event_type},"timestamp":{seconds},"data":{payload},"chatbotId":{chatbot}}}"#
-        ))
-    }))
+    Ok(found.map(|(event_type, payload)| pretty(&envelope(&event_type, event, &payload, tenant.as_str()))))
 }
 
 /// The request as far as it can be shown: its signatures cannot, without the secret.
