@@ -63,6 +63,7 @@ mod tests {
                     .to_string_lossy()
                     .into_owned()
             })
+            .filter(|name| name.ends_with(".sql"))
             .collect();
         files.sort();
         let embedded: Vec<String> = MIGRATIONS
