@@ -115,7 +115,7 @@ const WORKER: &[Key] = &[
         "worker_wake",
         "gate",
         "gate or poll",
-        "How it learns of new events; poll works behind a transaction pooler",
+        "How it learns of new events: woken by Postgres, or by looking; behind a pooler only poll works",
     ),
     key(
         "worker_poll_interval_ms",
