@@ -38,6 +38,8 @@ enum Command {
     Dev(DevArguments),
     /// Bring the database to the schema of this program
     Migrate,
+    /// Encrypt the secrets of all webhooks with the first key of encryption_keys
+    Rekey,
     /// Print all settings with meaning, unit and default
     Config,
     /// Print a new entry for the setting encryption_keys
@@ -93,6 +95,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Api => command::api(&config()),
         Command::Dev(arguments) => dev::dev(&config(), &arguments),
         Command::Migrate => command::migrate(&config()),
+        Command::Rekey => command::rekey(&config()),
         Command::Config => print(&config::table()),
         Command::Keygen => keygen(),
     }

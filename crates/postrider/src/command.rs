@@ -2,6 +2,7 @@
 
 mod api;
 mod migrate;
+mod rekey;
 mod runtime;
 mod schema;
 mod waiting;
@@ -9,5 +10,6 @@ mod worker;
 
 pub(crate) use api::api;
 pub(crate) use migrate::migrate;
+pub(crate) use rekey::rekey;
 pub(crate) use runtime::runtime;
 pub(crate) use worker::worker;

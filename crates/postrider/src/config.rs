@@ -6,6 +6,7 @@ mod api;
 mod keys;
 mod print;
 mod reader;
+mod rekey;
 mod source;
 mod worker;
 
@@ -14,6 +15,7 @@ use std::path::Path;
 pub use api::ApiConfig;
 pub use keys::{KEYS, Key};
 pub use print::table;
+pub use rekey::RekeyConfig;
 pub use source::Environment;
 pub use worker::WorkerConfig;
 
@@ -95,6 +97,16 @@ impl Config {
     pub fn migrate(&self) -> Result<PgConnectOptions, BadConfig> {
         let mut reader = Reader::new(&self.source);
         let config = reader.database();
+        reader.finish(config)
+    }
+
+    /// What `postrider rekey` needs.
+    ///
+    /// # Errors
+    /// Every setting that is wrong.
+    pub fn rekey(&self) -> Result<RekeyConfig, BadConfig> {
+        let mut reader = Reader::new(&self.source);
+        let config = rekey::read(&mut reader);
         reader.finish(config)
     }
 

@@ -6,6 +6,7 @@ pub mod config;
 mod dev;
 mod exit;
 mod logging;
+mod rekey;
 mod signals;
 
 pub mod cluster;

@@ -152,11 +152,9 @@ impl KeyRing {
     /// When the operating system has no random bytes to give.
     #[must_use]
     pub fn encrypt(&self, secret: &Secret, tenant: &str, webhook: WebhookId) -> Vec<u8> {
-        let key = self.keys.first().expect("parse and generate make at least one key");
+        let key = self.first();
         let nonce = random_bytes::<NONCE_BYTES>();
-        let id_length = u8::try_from(key.id.len()).expect("parse bounds the length of a key id");
-        let mut stored = vec![FORMAT_VERSION, id_length];
-        stored.extend_from_slice(key.id.as_bytes());
+        let mut stored = self.current_header();
         let aad = associated_data(&stored, tenant, webhook);
         let ciphertext = key
             .cipher()
@@ -171,6 +169,19 @@ impl KeyRing {
         stored.extend_from_slice(nonce.as_slice());
         stored.extend_from_slice(&ciphertext);
         stored
+    }
+
+    /// The bytes that everything begins with that [`KeyRing::encrypt`] makes: what begins with others is not under the
+    /// first key.
+    #[must_use]
+    pub fn current_header(&self) -> Vec<u8> {
+        let id = self.first().id.as_bytes();
+        let id_length = u8::try_from(id.len()).expect("parse bounds the length of a key id");
+        [&[FORMAT_VERSION, id_length], id].concat()
+    }
+
+    fn first(&self) -> &Key {
+        self.keys.first().expect("parse and generate make at least one key")
     }
 
     /// Decrypts what [`KeyRing::encrypt`] made for the same tenant and webhook.

@@ -75,7 +75,7 @@ const SHARED: &[Key] = &[
         "encryption_keys",
         None,
         "ID:KEY,...",
-        "Keys of the webhook secrets: the first encrypts, all decrypt; make one with `postrider keygen`",
+        "Keys of the webhook secrets, also for rekey: the first encrypts, all decrypt; make one with `postrider keygen`",
     ),
     key(
         "allow_http",

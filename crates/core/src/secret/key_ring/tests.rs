@@ -20,6 +20,8 @@ fn the_first_key_encrypts_and_all_decrypt() {
     let by_old = old.encrypt(&secret(), "tenant", WEBHOOK);
     let by_both = both.encrypt(&secret(), "tenant", WEBHOOK);
     assert_eq!(both.decrypt(&by_old, "tenant", WEBHOOK), Ok(secret()));
+    assert!(by_both.starts_with(&both.current_header()));
+    assert!(!by_old.starts_with(&both.current_header()));
     assert_eq!(new.decrypt(&by_both, "tenant", WEBHOOK), Ok(secret()));
     assert_eq!(
         new.decrypt(&by_old, "tenant", WEBHOOK),
