@@ -1,6 +1,6 @@
 //! The postrider worker: takes committed events from Postgres and delivers them to webhooks.
 //!
-//! The modules read as the pipeline: [`wake`] until there is something, `claim` it from the outbox or from a `lane`,
+//! The modules read as the pipeline: `wake` until there is something, `claim` it from the outbox or from a `lane`,
 //! `fan_out` to the subscribed webhooks, `sign`, `send`, `judge`, `record`. Beside it run the heartbeat, the return of
 //! what dead workers held, the folding of statistics and retention.
 //!

@@ -1,8 +1,7 @@
 //! Every metric of the worker, in one place: name, unit, meaning.
 //!
 //! Labels take their values from closed sets, so the number of series is bounded: `reason` is a
-//! [`FailureKind`](postrider_core::failure::FailureKind) or a
-//! [`DeadLetterReason`], `statement` is the name of one of the worker's own statements.
+//! [`FailureKind`] or a [`DeadLetterReason`], `statement` is the name of one of the worker's own statements.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
