@@ -5,6 +5,7 @@ mod deliveries;
 mod duplicates;
 mod events;
 mod figures;
+mod order;
 
 use crate::outcome::Outcome;
 use crate::stage::Stage;
@@ -17,6 +18,7 @@ pub(crate) async fn reconcile(stage: &Stage, outcome: &mut Outcome) {
     requests(stage, outcome);
     deliveries::check(stage, &found, outcome);
     duplicates::check(stage, outcome).await;
+    order::check(stage, &found, outcome);
     figures::check(stage, &found, outcome);
 }
 

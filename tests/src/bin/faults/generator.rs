@@ -78,6 +78,12 @@ impl Generator {
         );
     }
 
+    /// Whether the load's number of events is committed.
+    pub(crate) fn is_done(&mut self) -> bool {
+        while self.tasks.try_join_next().is_some() {}
+        self.tasks.is_empty()
+    }
+
     /// Lets each producer end its transaction, and waits for it.
     pub(crate) async fn stop(mut self) {
         self.stop.store(true, Ordering::Relaxed);

@@ -63,14 +63,6 @@ impl Ledger {
         }
     }
 
-    /// How many commits were confirmed.
-    pub(crate) fn committed(&self) -> u64 {
-        self.entries()
-            .iter()
-            .filter(|entry| entry.fate == Fate::Committed)
-            .count() as u64
-    }
-
     /// All entries; the place of each is its token.
     pub(crate) fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

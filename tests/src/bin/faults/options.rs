@@ -66,6 +66,23 @@ impl Options {
         Ok(options)
     }
 
+    /// The arguments with which another process plays the same.
+    pub(crate) fn again(&self) -> Vec<String> {
+        let length = match self.length {
+            Length::Short => "short",
+            Length::Long => "long",
+        };
+        let mut arguments = vec![length.to_owned(), "--seed".to_owned(), self.seed.to_string()];
+        for (name, value) in [
+            ("--events", self.events),
+            ("--kills", self.kills),
+            ("--seconds", self.seconds),
+        ] {
+            arguments.extend(value.iter().flat_map(|value| [name.to_owned(), value.to_string()]));
+        }
+        arguments
+    }
+
     /// This count if given, else the one of the length.
     pub(crate) fn pick(&self, given: Option<u64>, short: u64, long: u64) -> u64 {
         given.unwrap_or(match self.length {

@@ -13,9 +13,11 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub(crate) use behaviour::Behaviour;
+pub(crate) use connection::serve;
 pub(crate) use log::{Arrival, Log, hash};
 
 use crate::webhooks::{Hook, Wanted};
+use behaviour::Connection;
 use verify::Verifier;
 
 /// A receiver on a thread of its own; ends when dropped.
@@ -79,11 +81,6 @@ impl Receiver {
         });
         *self.shared.hooks.write().unwrap_or_else(PoisonError::into_inner) = known.collect();
     }
-
-    /// Changes what it does with requests of one webhook, from now on.
-    pub(crate) fn behave(&self, hook: usize, behaviour: Behaviour) {
-        self.shared.hooks.write().unwrap_or_else(PoisonError::into_inner)[hook].behaviour = behaviour;
-    }
 }
 
 impl Shared {
@@ -95,11 +92,15 @@ impl Shared {
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((mut stream, _)) = listener.accept().await else {
             continue;
         };
         let _ = stream.set_nodelay(true);
         let shared = shared.clone();
-        tokio::spawn(async move { connection::serve(stream, &shared).await });
+        tokio::spawn(async move {
+            if matches!(connection::serve(&mut stream, &shared).await, Connection::Broken) {
+                let _ = stream.set_zero_linger();
+            }
+        });
     }
 }

@@ -1,16 +1,25 @@
 //! The scenarios: one file for each.
 
+mod bad_receivers;
+mod clock;
 mod cut_connections;
+mod disk_full;
+mod dns;
 mod freeze_postgres;
+mod isolation;
 mod kill;
 mod kill_at_step;
 mod lost_answers;
+mod mixed;
 mod partition;
+mod pooler;
 mod restart_postgres;
 mod sigterm;
 mod slow_answers;
 mod stop_worker;
 mod terminate;
+mod tls;
+mod upgrade;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -60,6 +69,15 @@ pub(crate) const SCENARIOS: &[Scenario] = scenarios![
     restart_postgres true "Postgres stopped with mode immediate and started again",
     sigterm true "Workers stopped with SIGTERM under load, one after the other",
     slow_answers true "Receivers that answer at the moment at which the worker parks the request",
+    bad_receivers true "Receivers that refuse, reset, hang, drip, flood, answer garbage or without end, beside good ones",
+    dns true "Name lookup that fails, is silent, or flips between an allowed and a refused address (needs root)",
+    clock true "Workers whose clocks are two hours ahead and behind (needs libfaketime)",
+    pooler true "PgBouncer in transaction mode before producers and workers (needs pgbouncer)",
+    tls true "Receivers with certificates that are expired, of another name or of an unknown authority",
+    upgrade true "Workers of an old and a new build side by side",
+    mixed true "All of them mixed, drawn by chance",
+    disk_full true "Postgres without disk space, then with some again (needs root)",
+    isolation true "How much bad webhooks slow down healthy ones",
     terminate true "Storms of pg_terminate_backend against workers and producers",
 ];
 

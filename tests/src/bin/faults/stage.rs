@@ -54,19 +54,27 @@ impl Stage {
         let pool = cluster.pool();
         let keys = KeyRing::generate();
         let receiver = Receiver::start(options.seed).await;
-        let hooks = webhooks::create(&pool, &keys, &receiver.address.to_string(), wanted).await;
-        receiver.expect(&hooks, wanted);
-        Self {
+        let mut stage = Self {
             cluster,
             pool,
             receiver,
-            hooks,
+            hooks: Vec::new(),
             ledger: Arc::default(),
             keys,
             random,
             seed: options.seed,
             allowed: Allowed::default(),
-        }
+        };
+        stage.webhooks(wanted).await;
+        stage
+    }
+
+    /// Makes these the webhooks, in place of none.
+    pub(crate) async fn webhooks(&mut self, wanted: &[Wanted]) {
+        assert!(self.hooks.is_empty(), "the place of a webhook is its path");
+        let address = self.receiver.address.to_string();
+        self.hooks = webhooks::create(&self.pool, &self.keys, &address, wanted).await;
+        self.receiver.expect(&self.hooks, wanted);
     }
 
     /// Starts the producers of a load.
@@ -107,18 +115,6 @@ impl Stage {
             sleep(Duration::from_millis(50)).await;
         }
         false
-    }
-
-    /// Waits until so many requests came in all, or the time is over.
-    pub(crate) async fn wait_for_requests(&self, count: u64, within: Duration) -> bool {
-        let deadline = Instant::now() + within;
-        while self.receiver.shared.log.count() < count {
-            if Instant::now() > deadline {
-                return false;
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
-        true
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Hook {
     pub(crate) tenant: u16,
     pub(crate) wants: Wants,
     pub(crate) secret: Secret,
+    /// Whether events of one key must come in order.
+    pub(crate) is_ordered: bool,
     /// Whether an attempt is a request that the receiver sees: false where no connection comes about.
     pub(crate) on_the_wire: bool,
 }
@@ -66,6 +68,7 @@ pub(crate) fn tenant_name(tenant: u16) -> String {
 /// Writes the webhooks into the database; `address` is where the receiver listens.
 pub(crate) async fn create(pool: &PgPool, keys: &KeyRing, address: &str, wanted: &[Wanted]) -> Vec<Hook> {
     let mut hooks = Vec::with_capacity(wanted.len());
+    let can_order = can_order(pool).await;
     for (place, one) in wanted.iter().enumerate() {
         let id: i64 = sqlx::query_scalar("select postrider.next_id()")
             .fetch_one(pool)
@@ -93,8 +96,17 @@ pub(crate) async fn create(pool: &PgPool, keys: &KeyRing, address: &str, wanted:
         .execute(pool)
         .await
         .unwrap();
+        let is_ordered = can_order && place % 3 == 1;
+        if is_ordered {
+            sqlx::query("update postrider.webhook set ordering = 'key' where id = $1")
+                .bind(id)
+                .execute(pool)
+                .await
+                .unwrap();
+        }
         hooks.push(Hook {
             id: WebhookId(id),
+            is_ordered,
             tenant: one.tenant,
             wants: one.wants,
             secret,
@@ -102,4 +114,15 @@ pub(crate) async fn create(pool: &PgPool, keys: &KeyRing, address: &str, wanted:
         });
     }
     hooks
+}
+
+/// Whether the schema lets a webhook ask for order.
+async fn can_order(pool: &PgPool) -> bool {
+    sqlx::query_scalar(
+        "select exists (select from information_schema.columns
+                         where table_schema = 'postrider' and table_name = 'webhook' and column_name = 'ordering')",
+    )
+    .fetch_one(pool)
+    .await
+    .unwrap()
 }

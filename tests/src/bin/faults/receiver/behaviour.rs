@@ -4,8 +4,7 @@ use std::future::pending;
 use std::io::Result;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::sleep;
 
 use crate::random::mix;
@@ -44,9 +43,11 @@ pub(crate) enum Behaviour {
 }
 
 /// What is left of a connection after an answer.
-pub(super) enum Connection {
+pub(crate) enum Connection {
     Open,
     Over,
+    /// To be reset.
+    Broken,
 }
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
@@ -76,7 +77,7 @@ impl Behaviour {
     }
 
     /// Writes the answer; an error when the other side hung up, as it may.
-    pub(super) async fn answer(&self, stream: &mut TcpStream) -> Result<Connection> {
+    pub(super) async fn answer(&self, stream: &mut (impl AsyncWrite + Unpin)) -> Result<Connection> {
         match self {
             Self::Accept(delay) => {
                 if !delay.is_zero() {
@@ -122,13 +123,9 @@ impl Behaviour {
             Self::ResetMidBody => {
                 stream.write_all(&head(200, "", 1000)).await?;
                 stream.write_all(b"{\"half\":").await?;
-                stream.set_zero_linger()?;
-                return Ok(Connection::Over);
+                return Ok(Connection::Broken);
             }
-            Self::Reset => {
-                stream.set_zero_linger()?;
-                return Ok(Connection::Over);
-            }
+            Self::Reset => return Ok(Connection::Broken),
             Self::Close => return Ok(Connection::Over),
         }
         Ok(Connection::Open)
@@ -139,7 +136,7 @@ fn head(status: u16, header: &str, length: u64) -> Vec<u8> {
     format!("HTTP/1.1 {status} Scripted\r\n{header}Content-Length: {length}\r\n\r\n").into_bytes()
 }
 
-async fn flood(stream: &mut TcpStream, length: u64) -> Result<Connection> {
+async fn flood(stream: &mut (impl AsyncWrite + Unpin), length: u64) -> Result<Connection> {
     static PIECE: [u8; 65_536] = [b'x'; 65_536];
     stream.write_all(&head(200, "", length)).await?;
     let mut left = length;

@@ -1,7 +1,7 @@
 //! One connection to the receiver.
 
 use postrider_core::ids::EventId;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Shared;
 use super::behaviour::{Behaviour, Connection};
@@ -10,22 +10,24 @@ use super::request::{Buffer, Request};
 use crate::ledger::now_us;
 use crate::payload::token_of;
 
-/// Answers requests until either side ends the connection.
-pub(super) async fn serve(mut stream: TcpStream, shared: &Shared) {
+/// Answers requests until either side ends the connection; says how to end it.
+pub(crate) async fn serve(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), shared: &Shared) -> Connection {
     let mut buffer = Buffer::default();
-    while let Some(lengths) = buffer.fill(&mut stream).await {
+    while let Some(lengths) = buffer.fill(stream).await {
         let Some(behaviour) = buffer.request(lengths).and_then(|request| note(&request, shared)) else {
             shared
                 .log
                 .note_problem("a request that is not a POST to a known path".to_owned());
-            return;
+            return Connection::Over;
         };
         buffer.remove(lengths);
-        match behaviour.answer(&mut stream).await {
+        match behaviour.answer(stream).await {
             Ok(Connection::Open) => {}
-            Ok(Connection::Over) | Err(_) => return,
+            Ok(end) => return end,
+            Err(_) => return Connection::Over,
         }
     }
+    Connection::Over
 }
 
 /// Checks a request, writes it into the log and says how to answer it.
