@@ -13,7 +13,8 @@ use sqlx::postgres::PgConnectOptions;
 pub enum Wake {
     /// Producers send a notice when every worker sleeps. Needs a direct connection to Postgres.
     Gate,
-    /// The worker looks every [`Settings::poll_interval`]. Works behind a transaction pooler.
+    /// The worker looks every [`Settings::poll_interval`]. Needs neither LISTEN nor
+    /// a session lock.
     Poll,
 }
 
