@@ -7,8 +7,8 @@
 mod check;
 mod generator;
 mod ledger;
-mod namespace;
 mod name_server;
+mod namespace;
 mod options;
 mod outcome;
 mod payload;

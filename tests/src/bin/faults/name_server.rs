@@ -1,8 +1,8 @@
 //! A DNS server of some lines (RFC 1035): answers questions for IPv4 addresses by a script, all others with nothing.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
@@ -46,8 +46,12 @@ impl NameServer {
         let serving = tokio::spawn(async move {
             let mut buffer = [0; 512];
             loop {
-                let Ok((length, client)) = socket.recv_from(&mut buffer).await else { continue };
-                let Some(question) = Question::read(&buffer[..length]) else { continue };
+                let Ok((length, client)) = socket.recv_from(&mut buffer).await else {
+                    continue;
+                };
+                let Some(question) = Question::read(&buffer[..length]) else {
+                    continue;
+                };
                 let before = asked.fetch_add(1, Ordering::Relaxed);
                 if let Some(answer) = question.answer(&script(&question.name, before)) {
                     let _ = socket.send_to(&answer, client).await;

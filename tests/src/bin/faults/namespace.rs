@@ -49,7 +49,9 @@ pub(crate) async fn play_inside(scenario: &str, options: &Options) -> Outcome {
     let line = text.lines().find_map(|line| line.strip_prefix(MARK));
     match line.map(serde_json::from_str) {
         Some(Ok(outcome)) => outcome,
-        _ if !works().await => Outcome::skipped("this machine lets nobody make namespaces, or has no ip (package iproute2)"),
+        _ if !works().await => {
+            Outcome::skipped("this machine lets nobody make namespaces, or has no ip (package iproute2)")
+        }
         _ => {
             let mut outcome = Outcome::default();
             outcome.check("played to its end inside its namespaces", false, output.status);

@@ -72,12 +72,12 @@ pub(crate) const SCENARIOS: &[Scenario] = scenarios![
     bad_receivers true "Receivers that refuse, reset, hang, drip, flood, answer garbage or without end, beside good ones",
     dns true "Name lookup that fails, is silent, or flips between an allowed and a refused address (needs root)",
     clock true "Workers whose clocks are two hours ahead and behind (needs libfaketime)",
-    pooler true "PgBouncer in transaction mode before producers and workers (needs pgbouncer)",
+    pooler true "PgBouncer before producers and workers (needs pgbouncer)",
     tls true "Receivers with certificates that are expired, of another name or of an unknown authority",
     upgrade true "Workers of an old and a new build side by side",
     mixed true "All of them mixed, drawn by chance",
     disk_full true "Postgres without disk space, then with some again (needs root)",
-    isolation true "How much bad webhooks slow down healthy ones",
+    isolation false "How much bad webhooks slow down healthy ones",
     terminate true "Storms of pg_terminate_backend against workers and producers",
 ];
 

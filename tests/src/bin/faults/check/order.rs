@@ -25,7 +25,9 @@ pub(super) fn check(stage: &Stage, found: &Found, outcome: &mut Outcome) {
     for (place, hook) in stage.hooks.iter().enumerate().filter(|(_, hook)| hook.is_ordered) {
         let mut keys: HashMap<u16, Vec<i64>> = HashMap::new();
         for (token, event) in &found.events {
-            let Some(entry) = entries.get(*token as usize) else { continue };
+            let Some(entry) = entries.get(*token as usize) else {
+                continue;
+            };
             if hook.is_subscribed_to(*token, entry.tenant) {
                 keys.entry(entry.producer).or_default().push(event.0);
             }
@@ -33,7 +35,9 @@ pub(super) fn check(stage: &Stage, found: &Found, outcome: &mut Outcome) {
         for events in keys.values_mut() {
             events.sort_unstable();
             // One that was given up is passed over.
-            let kept = events.iter().filter(|event| !found.dead.contains(&(**event, hook.id.0)));
+            let kept = events
+                .iter()
+                .filter(|event| !found.dead.contains(&(**event, hook.id.0)));
             let kept: Vec<i64> = kept.copied().collect();
             for pair in kept.windows(2) {
                 pairs += 1;

@@ -22,7 +22,10 @@ fn behaviours() -> Vec<(Behaviour, &'static [Option<&'static str>])> {
         (Behaviour::Status(500, soon), &[Some("status")]),
         (Behaviour::Status(302, soon), &[Some("status")]),
         (Behaviour::BusyAtFirst, &[None, Some("status")]),
-        (Behaviour::RetryAfter(503, "Thu, 01 Jan 1970 00:00:00 GMT"), &[Some("status")]),
+        (
+            Behaviour::RetryAfter(503, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            &[Some("status")],
+        ),
         (Behaviour::RetryAfter(429, "soon \u{1f3a3}"), &[Some("status")]),
         (Behaviour::Hang, &[Some("timeout")]),
         (Behaviour::Drip, &[Some("timeout")]),
@@ -69,8 +72,10 @@ pub(super) async fn play(options: &Options) -> Outcome {
     outcome.check("the worker stays small", memory <= MEMORY_MB, format!("{memory:.0} MB"));
     finish(&stage, generator, vec![worker], &mut outcome).await;
 
-    let mut endings: Vec<(String, &[Option<&str>])> =
-        behaviours.iter().map(|(behaviour, ends)| (format!("{behaviour:?}"), *ends)).collect();
+    let mut endings: Vec<(String, &[Option<&str>])> = behaviours
+        .iter()
+        .map(|(behaviour, ends)| (format!("{behaviour:?}"), *ends))
+        .collect();
     endings.push(("a refused connection".to_owned(), &[Some("connect")]));
     for (hook, (name, ends)) in stage.hooks.iter().zip(endings) {
         let found: Vec<Option<String>> =

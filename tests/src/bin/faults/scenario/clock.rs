@@ -54,12 +54,20 @@ async fn times_are_the_database_s(stage: &Stage, outcome: &mut Outcome) {
     .fetch_one(&stage.pool)
     .await
     .unwrap();
-    outcome.check("the history is dated by the database's clock", off == 0, format!("{off} rows hours off"));
+    outcome.check(
+        "the history is dated by the database's clock",
+        off == 0,
+        format!("{off} rows hours off"),
+    );
     let declared: i64 = sqlx::query_scalar("select count(*) from postrider.worker")
         .fetch_one(&stage.pool)
         .await
         .unwrap();
-    outcome.check("every worker left or was given up", declared == 0, format!("{declared} rows left"));
+    outcome.check(
+        "every worker left or was given up",
+        declared == 0,
+        format!("{declared} rows left"),
+    );
 }
 
 fn faketime() -> Option<String> {

@@ -44,7 +44,11 @@ pub(super) async fn play(options: &Options) -> Outcome {
         }
         fs::remove_file(&filler).unwrap();
         let recovered = until_it_answers(&mut stage).await;
-        outcome.check(&format!("Postgres answers again after round {round}"), recovered, recovered);
+        outcome.check(
+            &format!("Postgres answers again after round {round}"),
+            recovered,
+            recovered,
+        );
     }
     outcome.figure("statements refused for lack of disk", refused as f64);
     outcome.check("the disk was full", refused > 0, refused);

@@ -51,7 +51,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
         return namespace::play_inside("dns", options).await;
     }
     let mut outcome = Outcome::default();
-    use_own_name_server();
+    let _files = use_own_name_server();
     let server = NameServer::start(([127, 0, 0, 1], 53).into(), script).await;
 
     let mut stage = Stage::set(options, "dns", &[]).await;
@@ -88,14 +88,19 @@ pub(super) async fn play(options: &Options) -> Outcome {
 }
 
 /// Lets this namespace's processes ask 127.0.0.1, and not for long.
-fn use_own_name_server() {
-    let folder = tempfile::tempdir().unwrap().keep();
-    let file = folder.join("resolv.conf");
+fn use_own_name_server() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("resolv.conf");
     std::fs::write(&file, "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n").unwrap();
-    let nsswitch = folder.join("nsswitch.conf");
+    let nsswitch = folder.path().join("nsswitch.conf");
     std::fs::write(&nsswitch, "hosts: files dns\npasswd: files\ngroup: files\n").unwrap();
     for (from, to) in [(&file, "/etc/resolv.conf"), (&nsswitch, "/etc/nsswitch.conf")] {
-        let status = std::process::Command::new("mount").arg("--bind").arg(from).arg(to).status();
+        let status = std::process::Command::new("mount")
+            .arg("--bind")
+            .arg(from)
+            .arg(to)
+            .status();
         assert!(status.unwrap().success(), "cannot lay {to} over");
     }
+    folder
 }

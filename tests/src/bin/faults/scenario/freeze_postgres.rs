@@ -16,8 +16,8 @@ pub(super) async fn play(options: &Options) -> Outcome {
     let mut stage = Stage::set(options, "freeze_postgres", &ordinary()).await;
     let workers = vec![worker::start(&stage).await, worker::start(&stage).await];
     let generator = stage.produce(&ordinary_load(options.events, 300));
-    // Longer than the lease; the long form also waits longer than a statement may take.
-    let seconds = options.pick(options.seconds, 12, 30);
+    // Longer than the lease, and longer than a statement may take.
+    let seconds = options.pick(options.seconds, 11, 30);
     sleep(Duration::from_secs(1)).await;
     stage.cluster.signal_all(Signal::SIGSTOP);
     sleep(Duration::from_secs(seconds)).await;

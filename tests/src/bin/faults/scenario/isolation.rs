@@ -35,7 +35,11 @@ pub(super) async fn play(options: &Options) -> Outcome {
     let seconds = options.pick(options.seconds, 10, 120);
     // With the settings of production: the defaults.
     let how = worker::How {
-        settings: &[("worker_lease_time_ms", "15000"), ("worker_heartbeat_interval_ms", "3000"), ("worker_concurrency", "auto")],
+        settings: &[
+            ("worker_lease_time_ms", "15000"),
+            ("worker_heartbeat_interval_ms", "3000"),
+            ("worker_concurrency", "auto"),
+        ],
         ..worker::How::default()
     };
     let mut worker = worker::start_with(&stage, how).await;
@@ -55,11 +59,18 @@ pub(super) async fn play(options: &Options) -> Outcome {
         outcome.figure(&format!("{name}: max, ms"), latency.max);
     }
     outcome.figure("events of the flooded tenant", waiting as f64);
-    outcome.figure("events of the flooded tenant still waiting at the end", waiting_at_end as f64);
+    outcome.figure(
+        "events of the flooded tenant still waiting at the end",
+        waiting_at_end as f64,
+    );
     // The debug build of the short form shares two cores with Postgres, receiver and producers: too coarse a measure for
     // the figure itself.
     if options.length == Length::Long {
-        outcome.check("healthy p99 within 250 ms", beside.p99 <= LIMIT_MS, format!("{:.1} ms", beside.p99));
+        outcome.check(
+            "healthy p99 within 250 ms",
+            beside.p99 <= LIMIT_MS,
+            format!("{:.1} ms", beside.p99),
+        );
         let most = LIMIT_RATIO * baseline.p99;
         outcome.check(
             "healthy p99 within twice the baseline",
@@ -68,10 +79,18 @@ pub(super) async fn play(options: &Options) -> Outcome {
         );
     } else {
         let found = format!("{:.1} ms", beside.p99);
-        outcome.check("no healthy delivery waits for a bad receiver", beside.max < 5000.0, found);
+        outcome.check(
+            "no healthy delivery waits for a bad receiver",
+            beside.max < 5000.0,
+            found,
+        );
     }
     let stopped = worker::stop(&mut worker).await;
-    outcome.check("the worker ends well on SIGTERM", stopped.is_ok(), format!("{stopped:?}"));
+    outcome.check(
+        "the worker ends well on SIGTERM",
+        stopped.is_ok(),
+        format!("{stopped:?}"),
+    );
     stage.allowed.waiting = true;
     check::reconcile(&stage, &mut outcome).await;
     outcome

@@ -26,13 +26,13 @@ const STEPS: [(&str, Cut); 9] = [
 pub(super) async fn play(options: &Options) -> Outcome {
     let mut outcome = Outcome::default();
     let mut stage = Stage::set(options, "kill_at_step", &ordinary()).await;
-    let generator = stage.produce(&ordinary_load(options.events, 200));
+    let generator = stage.produce(&ordinary_load(options.events, 150));
     let rounds = options.pick(options.kills.map(|kills| kills.div_ceil(STEPS.len() as u64)), 1, 5);
     let mut kills = 0;
     for _ in 0..rounds {
         for (statement, cut) in STEPS {
             // Not at the first execution: something shall be in flight.
-            let nth = 2 + stage.random.below(6);
+            let nth = 1 + stage.random.below(3);
             kill_at(&stage, statement, cut, nth, &mut outcome).await;
             kills += 1;
         }

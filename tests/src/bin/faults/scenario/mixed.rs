@@ -42,20 +42,20 @@ pub(super) async fn play(options: &Options) -> Outcome {
         database_url: Some(stage.url_through(proxy.address)),
         ..How::default()
     };
-    let workers = vec![
-        worker::start(&stage).await,
-        worker::start_with(&stage, through).await,
-    ];
+    let workers = vec![worker::start(&stage).await, worker::start_with(&stage, through).await];
     let mut crew = Crew::new(workers, &proxy);
 
-    let events = options.pick(options.events, 4000, 100_000);
+    let events = options.pick(options.events, 3000, 100_000);
     let rate = if events > 10_000 { 0 } else { 400 };
     let mut generator = stage.produce(&ordinary_load(Some(events), rate));
     proxy.enable(true);
     let begun = Instant::now();
-    let least = Duration::from_secs(options.pick(options.seconds, 12, 60));
+    let least = Duration::from_secs(options.pick(options.seconds, 10, 60));
     while begun.elapsed() < least || !generator.is_done() {
-        assert!(begun.elapsed() < LONGEST, "the producers did not commit {events} events within {LONGEST:?}");
+        assert!(
+            begun.elapsed() < LONGEST,
+            "the producers did not commit {events} events within {LONGEST:?}"
+        );
         sleep(stage.random.milliseconds(100, 1200)).await;
         crew.suffer(&mut stage).await;
     }
@@ -71,13 +71,14 @@ pub(super) async fn play(options: &Options) -> Outcome {
 /// Cuts one of some hundred statements, before or after Postgres carries it out.
 async fn cutting_proxy(stage: &mut Stage) -> Proxy {
     let seed = stage.random.next();
-    let decide = Box::new(
-        move |statement: &str, before: u64| match Random::new(mix(seed ^ before), statement).below(1000) {
-            0..=2 => Cut::BeforeAnswer,
-            3 => Cut::BeforeStatement,
-            4 => Cut::InAnswer(40),
-            _ => Cut::Never,
-        },
-    );
+    let decide =
+        Box::new(
+            move |statement: &str, before: u64| match Random::new(mix(seed ^ before), statement).below(1000) {
+                0..=5 => Cut::BeforeAnswer,
+                6..=8 => Cut::BeforeStatement,
+                9..=11 => Cut::InAnswer(40),
+                _ => Cut::Never,
+            },
+        );
     Proxy::start(stage.database_address(), decide, ByteLimits::default).await
 }

@@ -38,7 +38,11 @@ pub(super) async fn play(options: &Options) -> Outcome {
         let issuer = if *is_trusted { &trusted } else { &unknown };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("https://localhost:{}/{place}", listener.local_addr().unwrap().port());
-        listening.spawn(accept(listener, acceptor(issuer, host, *years), stage.receiver.shared.clone()));
+        listening.spawn(accept(
+            listener,
+            acceptor(issuer, host, *years),
+            stage.receiver.shared.clone(),
+        ));
         wanted.push(Wanted {
             url: Some(url),
             max_retries: 1,
@@ -68,10 +72,17 @@ pub(super) async fn play(options: &Options) -> Outcome {
                 .await
                 .unwrap();
         let arrivals = stage.receiver.shared.log.arrivals();
-        let requests = arrivals.iter().filter(|arrival| usize::from(arrival.hook) == place).count();
+        let requests = arrivals
+            .iter()
+            .filter(|arrival| usize::from(arrival.hook) == place)
+            .count();
         let (expected, is_seen) = if place == 0 { (None, true) } else { (Some("tls"), false) };
         let is_right = found.iter().map(Option::as_deref).eq([expected]) && (requests > 0) == is_seen;
-        outcome.check(&format!("certificate {kind}"), is_right, format!("{found:?}, {requests} requests"));
+        outcome.check(
+            &format!("certificate {kind}"),
+            is_right,
+            format!("{found:?}, {requests} requests"),
+        );
     }
     outcome
 }
@@ -100,7 +111,9 @@ fn acceptor(issuer: &Issuer, host: &str, (first_year, last_year): (i32, i32)) ->
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, shared: Arc<crate::receiver::Shared>) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
         let (acceptor, shared) = (acceptor.clone(), shared.clone());
         tokio::spawn(async move {
             // A client that refuses the certificate ends the handshake.

@@ -35,7 +35,11 @@ pub(super) async fn play(options: &Options) -> Outcome {
         sleep(pause / 2).await;
         failures.extend(worker::stop(&mut workers.remove(0)).await.err());
     }
-    outcome.check("every worker ends well on SIGTERM", failures.is_empty(), format!("{failures:?}"));
+    outcome.check(
+        "every worker ends well on SIGTERM",
+        failures.is_empty(),
+        format!("{failures:?}"),
+    );
     finish(&stage, generator, workers, &mut outcome).await;
     outcome
 }

@@ -87,7 +87,11 @@ impl Crew {
                 "Postgres frozen"
             }
             _ => {
-                let signal = if drawn.is_multiple_of(2) { Signal::SIGQUIT } else { Signal::SIGKILL };
+                let signal = if drawn.is_multiple_of(2) {
+                    Signal::SIGQUIT
+                } else {
+                    Signal::SIGKILL
+                };
                 stage.cluster.crash(signal).await;
                 sleep(stage.random.milliseconds(0, 1500)).await;
                 stage.cluster.start_again().await;
@@ -121,6 +125,10 @@ impl Crew {
             outcome.figure(name, *count as f64);
         }
         let kinds = self.suffered.len();
-        outcome.check("several kinds of faults happened", kinds >= 3, format!("{:?}", self.suffered));
+        outcome.check(
+            "several kinds of faults happened",
+            kinds >= 3,
+            format!("{:?}", self.suffered),
+        );
     }
 }
