@@ -119,10 +119,9 @@ async fn produce_on(producer: &mut Producer, mut connection: PgConnection, begun
         };
         producer.committed.fetch_add(committed, Ordering::Relaxed);
         *made += committed;
-        if let Some(each) = producer.load.per_second.checked_div(u64::from(producer.load.producers)) {
-            if each > 0 {
-                tokio::time::sleep_until(begun + Duration::from_secs_f64(*made as f64 / each as f64)).await;
-            }
+        let each = producer.load.per_second / u64::from(producer.load.producers);
+        if each > 0 {
+            tokio::time::sleep_until(begun + Duration::from_secs_f64(*made as f64 / each as f64)).await;
         }
     }
     let _ = connection.close().await;
