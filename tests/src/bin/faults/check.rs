@@ -17,7 +17,7 @@ pub(crate) async fn reconcile(stage: &Stage, outcome: &mut Outcome) {
     events::check(stage, &found, outcome);
     requests(stage, outcome);
     deliveries::check(stage, &found, outcome);
-    duplicates::check(stage, outcome).await;
+    duplicates::check(stage, &found, outcome).await;
     order::check(stage, &found, outcome);
     figures::check(stage, &found, outcome);
 }

@@ -26,8 +26,6 @@ pub(crate) struct Allowed {
     pub(crate) duplicates: u64,
     /// Requests on the wire without a row in the history.
     pub(crate) unrecorded: u64,
-    /// Attempts in the history without a request: a worker that stood still finds its time over before it has sent.
-    pub(crate) unsent: u64,
     /// Deliveries that may still wait at the end.
     pub(crate) waiting: bool,
 }
@@ -44,6 +42,8 @@ pub(crate) struct Stage {
     pub(crate) random: Random,
     pub(crate) seed: u64,
     pub(crate) allowed: Allowed,
+    /// When workers were killed, in microseconds since 1970.
+    pub(crate) kills: Vec<u64>,
 }
 
 impl Stage {
@@ -64,6 +64,7 @@ impl Stage {
             random,
             seed: options.seed,
             allowed: Allowed::default(),
+            kills: Vec::new(),
         };
         stage.webhooks(wanted).await;
         stage

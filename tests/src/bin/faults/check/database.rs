@@ -14,6 +14,8 @@ pub(super) type Pair = (i64, i64);
 pub(super) struct Attempts {
     pub(super) succeeded: i64,
     pub(super) failed: i64,
+    /// Of the failed ones, those without any answer in time: they may not even have been sent.
+    pub(super) unanswered: i64,
 }
 
 /// All that matters of the tables.
@@ -29,6 +31,8 @@ pub(super) struct Found {
     pub(super) dead: HashSet<Pair>,
     /// Deliveries that succeeded, according to the history.
     pub(super) succeeded: HashSet<Pair>,
+    /// Attempts, by number, that ended because the answer was late: the receiver may have accepted them.
+    pub(super) timed_out: HashSet<(i64, i64, u16)>,
     /// By webhook.
     pub(super) attempts: HashMap<i64, Attempts>,
     /// By webhook: delivered, failed attempts, given up.
@@ -61,13 +65,15 @@ impl Found {
             "select distinct event_id, webhook_id from postrider.attempt where error is null",
         )
         .await;
+        found.timed_out = timed_out(pool).await;
         found.read_figures(pool).await;
         found
     }
 
     async fn read_figures(&mut self, pool: &PgPool) {
-        let attempts: Vec<(i64, i64, i64)> = sqlx::query_as(
-            "select webhook_id, count(*) filter (where error is null), count(*) filter (where error is not null)
+        let attempts: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
+            "select webhook_id, count(*) filter (where error is null), count(*) filter (where error is not null),
+                    count(*) filter (where error = 'timeout' and status is null)
                from postrider.attempt group by webhook_id",
         )
         .fetch_all(pool)
@@ -75,7 +81,14 @@ impl Found {
         .unwrap();
         self.attempts = attempts
             .into_iter()
-            .map(|(webhook, succeeded, failed)| (webhook, Attempts { succeeded, failed }))
+            .map(|(webhook, succeeded, failed, unanswered)| {
+                let attempts = Attempts {
+                    succeeded,
+                    failed,
+                    unanswered,
+                };
+                (webhook, attempts)
+            })
             .collect();
         let statistics: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
             "select webhook_id, delivered::int8, failed_attempts::int8, given_up::int8
@@ -94,6 +107,17 @@ impl Found {
 async fn events(pool: &PgPool, query: &'static str) -> HashSet<i64> {
     let events: Vec<i64> = sqlx::query_scalar(query).fetch_all(pool).await.unwrap();
     events.into_iter().collect()
+}
+
+async fn timed_out(pool: &PgPool) -> HashSet<(i64, i64, u16)> {
+    let rows: Vec<(i64, i64, i16)> =
+        sqlx::query_as("select event_id, webhook_id, number from postrider.attempt where error = 'timeout'")
+            .fetch_all(pool)
+            .await
+            .unwrap();
+    rows.into_iter()
+        .map(|(event, webhook, number)| (event, webhook, number.unsigned_abs()))
+        .collect()
 }
 
 async fn pairs(pool: &PgPool, query: &'static str) -> HashSet<Pair> {

@@ -62,9 +62,15 @@ pub(super) fn check(stage: &Stage, found: &Found, outcome: &mut Outcome) {
         phantoms == 0,
         format!("{phantoms} recorded"),
     );
-    // Resending is what removes a dead letter; nothing else delivers after giving up, but for a request in flight when
-    // its worker was given up.
-    let both = accepted.iter().filter(|pair| found.dead.contains(pair)).count() as u64;
+    // Nothing is delivered after it was given up, but for a request in flight when its worker was; and an attempt that
+    // was accepted too late counts as failed.
+    let late: HashSet<Pair> = found
+        .timed_out
+        .iter()
+        .map(|(event, webhook, _)| (*event, *webhook))
+        .collect();
+    let is_both = |pair: &&Pair| found.dead.contains(*pair) && !late.contains(*pair);
+    let both = accepted.iter().filter(is_both).count() as u64;
     outcome.check(
         "no dead letter among the delivered, beyond the duplicates allowed",
         both <= stage.allowed.duplicates,

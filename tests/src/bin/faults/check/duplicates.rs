@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::database::Found;
 use crate::outcome::Outcome;
 use crate::receiver::Arrival;
 use crate::stage::Stage;
+use crate::worker::{CONCURRENCY, FLUSH};
 
 /// What the receiver saw of one delivery.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,17 +25,44 @@ struct Example {
     before: Seen,
 }
 
+/// All duplicates.
+#[derive(Debug, Default)]
+struct Duplicates {
+    count: u64,
+    /// The first of them.
+    examples: Vec<Example>,
+    /// By the number of the kill that followed the request repeated.
+    of_kills: HashMap<usize, u64>,
+    /// Retries of attempts that the receiver accepted too late: what every sender without an answer must do.
+    after_late_answers: u64,
+}
+
 /// Adds the check: a request is a duplicate when the delivery was accepted before, or its attempt number was seen.
-pub(super) async fn check(stage: &Stage, outcome: &mut Outcome) {
-    let (duplicates, examples) = find(stage);
+pub(super) async fn check(stage: &Stage, found: &Found, outcome: &mut Outcome) {
+    let Duplicates {
+        count: duplicates,
+        examples,
+        of_kills,
+        after_late_answers,
+    } = find(stage, found);
     let allowed = stage.allowed.duplicates;
     outcome.figure("duplicates", duplicates as f64);
+    outcome.figure("retries after late answers", after_late_answers as f64);
     outcome.figure("duplicates allowed", allowed as f64);
     outcome.check(
         "duplicates within the bound",
         duplicates <= allowed,
         format!("{duplicates} of {allowed}"),
     );
+    if let Some(most) = of_kills.values().max() {
+        outcome.figure("most duplicates of one kill", *most as f64);
+        let bound = CONCURRENCY + FLUSH;
+        outcome.check(
+            "duplicates of each kill within the bound",
+            *most <= bound,
+            format!("{most} of {bound}"),
+        );
+    }
     if duplicates > allowed {
         for example in examples {
             outcome.note(explain(stage, &example).await);
@@ -41,17 +70,24 @@ pub(super) async fn check(stage: &Stage, outcome: &mut Outcome) {
     }
 }
 
-/// How many there are, and the first of them.
-fn find(stage: &Stage) -> (u64, Vec<Example>) {
+fn find(stage: &Stage, database: &Found) -> Duplicates {
     let arrivals = stage.receiver.shared.log.arrivals();
     let mut seen: HashMap<(i64, u16), Seen> = HashMap::with_capacity(arrivals.len());
-    let (mut duplicates, mut examples) = (0_u64, Vec::new());
+    let mut found = Duplicates::default();
     for arrival in arrivals.iter() {
         let before = seen.entry((arrival.event, arrival.hook)).or_default();
-        if before.accepted || arrival.attempt <= before.attempt {
-            duplicates += 1;
-            if examples.len() < 3 {
-                examples.push(Example {
+        let webhook = stage.hooks[usize::from(arrival.hook)].id.0;
+        let is_retry = arrival.attempt > before.attempt;
+        if is_retry && before.accepted && database.timed_out.contains(&(arrival.event, webhook, before.attempt)) {
+            found.after_late_answers += 1;
+        } else if before.accepted || !is_retry {
+            found.count += 1;
+            let kill = stage.kills.partition_point(|at_us| *at_us < before.at_us);
+            if kill < stage.kills.len() {
+                *found.of_kills.entry(kill).or_default() += 1;
+            }
+            if found.examples.len() < 3 {
+                found.examples.push(Example {
                     arrival: *arrival,
                     before: *before,
                 });
@@ -61,7 +97,7 @@ fn find(stage: &Stage) -> (u64, Vec<Example>) {
         before.at_us = arrival.at_us;
         before.attempt = before.attempt.max(arrival.attempt);
     }
-    (duplicates, examples)
+    found
 }
 
 /// The example, and what the history says about it.

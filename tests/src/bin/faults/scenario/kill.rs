@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::finish;
+use crate::ledger::now_us;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::stage::{Stage, ordinary, ordinary_load};
@@ -20,6 +21,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
         // Every now and then a backlog builds up while nobody works: the claims of the next are full.
         sleep(stage.random.milliseconds(50, 1500)).await;
         worker::kill(&mut worker).await;
+        stage.kills.push(now_us());
         sleep(stage.random.milliseconds(0, 800)).await;
         worker = worker::start(&stage).await;
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::finish;
+use super::{SETTLE_WITHIN, finish_within};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::proxy::{ByteLimits, Cut, Proxy};
@@ -64,7 +64,9 @@ pub(super) async fn play(options: &Options) -> Outcome {
     crew.report(&mut stage, &mut outcome);
     outcome.figure("connections cut", proxy.cuts() as f64);
     let workers = crew.workers;
-    finish(&stage, generator, workers, &mut outcome).await;
+    // The receiver that hangs gets some hundredth of the events, each for two timeouts, some dozens at a time.
+    let within = SETTLE_WITHIN + Duration::from_millis(2 * events);
+    finish_within(within, &stage, generator, workers, &mut outcome).await;
     outcome
 }
 

@@ -31,7 +31,6 @@ pub(super) async fn play(options: &Options) -> Outcome {
     }
     // What the stopped worker holds is claimed again by the other, and it sends the rest of it once it goes on.
     stage.allowed.duplicates = long_stops * (CONCURRENCY + 2 * CLAIM);
-    stage.allowed.unsent = rounds * CONCURRENCY;
     outcome.figure("stops", rounds as f64);
     finish(&stage, generator, workers, &mut outcome).await;
     outcome

@@ -66,7 +66,6 @@ impl Crew {
                     sleep(stage.random.milliseconds(20, 1000)).await;
                 }
                 self.workers[victim].signal(Signal::SIGCONT);
-                self.allowed.unsent += CONCURRENCY;
                 "stopped"
             }
             60..85 => {
