@@ -139,14 +139,11 @@ fn tampered(delivered: &Delivered, signature: &str) -> Vec<(&'static str, Reques
     body.body = [&body.body[..body.body.len() - 1], b" }"].concat().into();
 
     let mut flipped = genuine.clone();
-    let last_digit = flipped.header(signature).unwrap().len() - 2;
+    // Not the last: of the last base64 digit, some bits mean nothing.
+    let digit = flipped.header(signature).unwrap().len() - 6;
     change(&mut flipped, signature, |value| {
-        let other = if &value[last_digit..=last_digit] == "0" {
-            "1"
-        } else {
-            "0"
-        };
-        value.replace_range(last_digit..=last_digit, other);
+        let other = if &value[digit..=digit] == "0" { "1" } else { "0" };
+        value.replace_range(digit..=digit, other);
     });
 
     let mut unsigned = genuine.clone();
