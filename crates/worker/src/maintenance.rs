@@ -110,20 +110,27 @@ impl Chores {
 
 /// Whether this worker may declare others dead. After it or the database stood still, everybody's last sign of life
 /// looks old; the others first get a whole lease time to show a new one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Steadiness {
-    last_tick: Option<Instant>,
+    last_tick: Instant,
     unsteady_until: Option<Instant>,
+}
+
+impl Default for Steadiness {
+    fn default() -> Self {
+        Self {
+            last_tick: Instant::now(),
+            unsteady_until: None,
+        }
+    }
 }
 
 impl Steadiness {
     /// To be asked once a tick.
     fn may_judge_others(&mut self, heartbeat_interval: Duration, lease_time: Duration) -> bool {
         let now = Instant::now();
-        let stood_still = self
-            .last_tick
-            .is_some_and(|last| now - last > TICK + heartbeat_interval);
-        self.last_tick = Some(now);
+        let stood_still = now - self.last_tick > TICK + heartbeat_interval;
+        self.last_tick = now;
         if stood_still {
             self.unsteady_until = Some(now + lease_time);
         }

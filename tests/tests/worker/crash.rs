@@ -39,7 +39,7 @@ async fn after_kill_9_in_the_middle_all_arrive_and_few_twice() {
     product.webhook("bot", &receiver.url()).await;
     let settings = [
         ("worker_concurrency", "64"),
-        ("worker_lease_time_ms", "3000"),
+        ("worker_lease_time_ms", "5000"),
         ("worker_heartbeat_interval_ms", "500"),
     ];
     let mut first = product.worker_with(&settings).await;
@@ -102,7 +102,7 @@ async fn a_worker_stopped_for_longer_than_its_lease_goes_on_under_a_new_id() {
     let webhook = product.webhook("bot", &receiver.url()).await;
     let settings = [
         ("worker_concurrency", "64"),
-        ("worker_lease_time_ms", "2000"),
+        ("worker_lease_time_ms", "4000"),
         ("worker_heartbeat_interval_ms", "300"),
     ];
     let mut frozen = product.worker_with(&settings).await;
