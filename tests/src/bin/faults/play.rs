@@ -31,7 +31,7 @@ pub(crate) async fn play(options: Options) -> ExitCode {
         }
     };
     let jobs = options.jobs.unwrap_or(match options.length {
-        Length::Short => 5,
+        Length::Short => 4,
         Length::Long => 1,
     });
     let begun = Instant::now();

@@ -89,9 +89,14 @@ pub(crate) fn find(name: &str) -> Option<&'static Scenario> {
 /// How long what is left after the last commit may take to end.
 const SETTLE_WITHIN: Duration = Duration::from_secs(120);
 
-/// Waits for what is left to be delivered, stops the workers and reconciles.
-pub(crate) async fn finish(stage: &Stage, generator: Generator, workers: Vec<Postrider>, outcome: &mut Outcome) {
-    finish_within(SETTLE_WITHIN, stage, generator, workers, outcome).await;
+/// Waits for what is left to be delivered, stops the workers and reconciles. Returns the ended workers.
+pub(crate) async fn finish(
+    stage: &Stage,
+    generator: Generator,
+    workers: Vec<Postrider>,
+    outcome: &mut Outcome,
+) -> Vec<Postrider> {
+    finish_within(SETTLE_WITHIN, stage, generator, workers, outcome).await
 }
 
 /// The same for a scenario whose bad receivers take their time.
@@ -101,7 +106,7 @@ async fn finish_within(
     generator: Generator,
     mut workers: Vec<Postrider>,
     outcome: &mut Outcome,
-) {
+) -> Vec<Postrider> {
     generator.stop().await;
     let settled = stage.settle(within).await;
     outcome.check(
@@ -123,4 +128,5 @@ async fn finish_within(
             }
         }
     }
+    workers
 }

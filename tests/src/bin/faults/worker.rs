@@ -17,8 +17,9 @@ pub(crate) const FLUSH: u64 = 500;
 /// Most events of one claim: the worker's default.
 pub(crate) const CLAIM: u64 = 500;
 
-/// Time after which a silent worker loses what it holds.
-pub(crate) const LEASE_TIME: Duration = Duration::from_secs(3);
+/// Time after which a silent worker loses what it holds. Shorter than in production, and long enough that a machine busy
+/// with several scenarios does not silence a worker for it.
+pub(crate) const LEASE_TIME: Duration = Duration::from_secs(5);
 
 /// What differs from worker to worker.
 #[derive(Debug, Default)]
@@ -60,7 +61,7 @@ pub(crate) fn spawn(stage: &Stage, how: How<'_>) -> Postrider {
         ("allow_networks", "127.0.0.0/8"),
         ("worker_monitoring_listen", "127.0.0.1:0"),
         ("worker_concurrency", "64"),
-        ("worker_lease_time_ms", "3000"),
+        ("worker_lease_time_ms", "5000"),
         ("worker_heartbeat_interval_ms", "500"),
         ("log", "warn,postrider_worker=info"),
     ];

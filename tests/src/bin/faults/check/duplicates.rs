@@ -33,8 +33,8 @@ struct Duplicates {
     examples: Vec<Example>,
     /// By the number of the kill that followed the request repeated.
     of_kills: HashMap<usize, u64>,
-    /// Retries of attempts that the receiver accepted too late: what every sender without an answer must do.
-    after_late_answers: u64,
+    /// Attempts that the receiver accepted too late.
+    late_answers: u64,
 }
 
 /// Adds the check: a request is a duplicate when the delivery was accepted before, or its attempt number was seen.
@@ -43,11 +43,11 @@ pub(super) async fn check(stage: &Stage, found: &Found, outcome: &mut Outcome) {
         count: duplicates,
         examples,
         of_kills,
-        after_late_answers,
+        late_answers,
     } = find(stage, found);
     let allowed = stage.allowed.duplicates;
     outcome.figure("duplicates", duplicates as f64);
-    outcome.figure("retries after late answers", after_late_answers as f64);
+    outcome.figure("late answers", late_answers as f64);
     outcome.figure("duplicates allowed", allowed as f64);
     outcome.check(
         "duplicates within the bound",
@@ -77,10 +77,7 @@ fn find(stage: &Stage, database: &Found) -> Duplicates {
     for arrival in arrivals.iter() {
         let before = seen.entry((arrival.event, arrival.hook)).or_default();
         let webhook = stage.hooks[usize::from(arrival.hook)].id.0;
-        let is_retry = arrival.attempt > before.attempt;
-        if is_retry && before.accepted && database.timed_out.contains(&(arrival.event, webhook, before.attempt)) {
-            found.after_late_answers += 1;
-        } else if before.accepted || !is_retry {
+        if before.accepted || arrival.attempt <= before.attempt {
             found.count += 1;
             let kill = stage.kills.partition_point(|at_us| *at_us < before.at_us);
             if kill < stage.kills.len() {
@@ -93,7 +90,10 @@ fn find(stage: &Stage, database: &Found) -> Duplicates {
                 });
             }
         }
-        before.accepted |= arrival.accepted;
+        // An answer that came too late is none: the sender has to try again.
+        let is_late = database.timed_out.contains(&(arrival.event, webhook, arrival.attempt));
+        found.late_answers += u64::from(arrival.accepted && is_late);
+        before.accepted |= arrival.accepted && !is_late;
         before.at_us = arrival.at_us;
         before.attempt = before.attempt.max(arrival.attempt);
     }

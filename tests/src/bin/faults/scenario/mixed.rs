@@ -51,7 +51,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
     proxy.enable(true);
     let begun = Instant::now();
     let least = Duration::from_secs(options.pick(options.seconds, 10, 60));
-    while begun.elapsed() < least || !generator.is_done() {
+    while begun.elapsed() < least || !generator.is_done() || !crew.suffered_every_kind() {
         assert!(
             begun.elapsed() < LONGEST,
             "the producers did not commit {events} events within {LONGEST:?}"

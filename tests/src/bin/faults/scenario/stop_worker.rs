@@ -8,7 +8,7 @@ use super::finish;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::stage::{Stage, ordinary, ordinary_load};
-use crate::worker::{self, CLAIM, CONCURRENCY};
+use crate::worker::{self, CLAIM, CONCURRENCY, LEASE_TIME};
 
 pub(super) async fn play(options: &Options) -> Outcome {
     let mut outcome = Outcome::default();
@@ -23,7 +23,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
         stopped.signal(Signal::SIGSTOP);
         if round % 2 == 0 {
             long_stops += 1;
-            sleep(stage.random.milliseconds(3500, 6000)).await;
+            sleep(LEASE_TIME + stage.random.milliseconds(500, 2500)).await;
         } else {
             sleep(stage.random.milliseconds(50, 1500)).await;
         }
