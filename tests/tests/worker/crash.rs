@@ -114,7 +114,9 @@ async fn a_worker_stopped_for_longer_than_its_lease_goes_on_under_a_new_id() {
         .wait_until(SOON * 2, |_| times_sent(&receiver).len() == EVENTS)
         .await;
     frozen.signal(Signal::SIGCONT);
-    frozen.wait_for_stderr(SOON, |log| log.contains("going on under a new id")).await;
+    frozen
+        .wait_for_stderr(SOON, |log| log.contains("going on under a new id"))
+        .await;
     product.wait_until_idle().await;
     product.wait_for(2, "select count(*) from postrider.worker").await;
     let requests = receiver.count();
