@@ -16,6 +16,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     ),
     (4, "roles", include_str!("../../../../migrations/0004_roles.sql")),
     (5, "api", include_str!("../../../../migrations/0005_api.sql")),
+    (
+        6,
+        "isolation_and_order",
+        include_str!("../../../../migrations/0006_isolation_and_order.sql"),
+    ),
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
