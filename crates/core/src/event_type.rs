@@ -20,6 +20,28 @@ pub const CONVERSATION_RESOLVED: &str = "CONVERSATION_RESOLVED";
 /// The event types of the product; the set is open, applications may enqueue others.
 pub const KNOWN: [&str; 4] = [LEAD_CREATED, LEAD_UPDATED, CONVERSATION_STARTED, CONVERSATION_RESOLVED];
 
+/// Postrider deactivated a webhook.
+pub const WEBHOOK_DISABLED: &str = "WEBHOOK_DISABLED";
+/// A delivery was given up.
+pub const DELIVERY_EXHAUSTED: &str = "DELIVERY_EXHAUSTED";
+/// What postrider itself tells a tenant about webhooks. Subscribed to like any other type, and `*` includes them. Two
+/// rules keep them from feeding themselves: one that is about a webhook is never sent to that webhook, and the loss of
+/// one makes no further one.
+pub const OPERATIONAL: [&str; 2] = [WEBHOOK_DISABLED, DELIVERY_EXHAUSTED];
+
+/// Whether events of this type come from postrider itself.
+///
+/// ```
+/// use postrider_core::event_type::is_operational;
+///
+/// assert!(is_operational("WEBHOOK_DISABLED"));
+/// assert!(!is_operational("LEAD_CREATED"));
+/// ```
+#[must_use]
+pub fn is_operational(event_type: &str) -> bool {
+    OPERATIONAL.contains(&event_type)
+}
+
 /// Longest event type, in characters.
 pub const MAX_LENGTH: usize = 100;
 
@@ -89,7 +111,11 @@ mod tests {
     #[test]
     fn event_types_are_upper_case_words() {
         let longest = "A".repeat(MAX_LENGTH);
-        for good in KNOWN.into_iter().chain(["A", "A1", "X_", "A__9", &longest]) {
+        for good in KNOWN
+            .into_iter()
+            .chain(OPERATIONAL)
+            .chain(["A", "A1", "X_", "A__9", &longest])
+        {
             assert_eq!(good.parse::<EventType>().unwrap().as_str(), good);
         }
         let too_long = "A".repeat(MAX_LENGTH + 1);

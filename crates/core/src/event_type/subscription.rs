@@ -112,7 +112,7 @@ impl Serialize for Subscription {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event_type::KNOWN;
+    use crate::event_type::{KNOWN, OPERATIONAL};
 
     #[test]
     fn a_subscription_keeps_the_order_of_its_owner() {
@@ -133,6 +133,7 @@ mod tests {
         assert!(
             KNOWN
                 .into_iter()
+                .chain(OPERATIONAL)
                 .chain(["SOMETHING_NEW"])
                 .all(|event_type| all.matches(event_type))
         );
