@@ -1,57 +1,9 @@
 //! Words for what went wrong: of one attempt, and of a delivery given up. The texts are stored in the database,
 //! shown by the API and used as metric labels, so they never change.
 
-use std::fmt;
-use std::str::FromStr;
+use crate::words::words;
 
-/// A stored word that this version does not know.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown {kind} {word:?}")]
-pub struct UnknownWord {
-    kind: &'static str,
-    word: String,
-}
-
-/// Defines an enum of words with one table of variants and texts, so that writing and reading cannot disagree.
-macro_rules! words {
-    ($(#[$about:meta])* $name:ident, $kind:literal, { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name {
-            $($(#[$doc])* $variant,)+
-        }
-
-        impl $name {
-            /// Every value, in the order of declaration.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The stored word.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)+
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = UnknownWord;
-
-            fn from_str(word: &str) -> Result<Self, UnknownWord> {
-                match word {
-                    $($word => Ok(Self::$variant),)+
-                    _ => Err(UnknownWord { kind: $kind, word: word.to_owned() }),
-                }
-            }
-        }
-    };
-}
+pub use crate::words::UnknownWord;
 
 words! {
     /// Why an attempt failed.
@@ -101,6 +53,8 @@ words! {
         Exhausted = "exhausted",
         /// The receiver answered 410 Gone.
         Gone = "gone",
+        /// The webhook was deactivated because nothing but failures came back for days.
+        Failing = "failing",
         /// Workers died too often while they held the event.
         Poison = "poison",
         /// The webhook was deactivated while the delivery waited.
@@ -142,7 +96,7 @@ mod tests {
             ]
         );
         let reasons: Vec<_> = DeadLetterReason::ALL.iter().map(|reason| reason.as_str()).collect();
-        assert_eq!(reasons, ["exhausted", "gone", "poison", "inactive"]);
+        assert_eq!(reasons, ["exhausted", "gone", "failing", "poison", "inactive"]);
     }
 
     #[test]

@@ -8,5 +8,8 @@ pub mod event_type;
 pub mod failure;
 pub mod ids;
 pub mod limits;
+pub mod ordering;
 pub mod secret;
 pub mod signature;
+
+mod words;
