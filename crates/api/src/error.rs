@@ -119,7 +119,7 @@ impl ApiError {
             Self::CrossSite => {
                 "A request with the session cookie must come from a page of this site (Sec-Fetch-Site or Origin)".into()
             }
-            Self::NotFound => "There is no such chatbot, webhook or delivery, or it is not yours".into(),
+            Self::NotFound => "There is no such chatbot, webhook, delivery or halted key, or it is not yours".into(),
             Self::MethodNotAllowed => "This path does not know that method".into(),
             Self::RequestTimeout => "The request took too long to arrive".into(),
             Self::BodyTooLarge { max_bytes } => format!("The body must not have more than {max_bytes} bytes"),

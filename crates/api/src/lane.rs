@@ -1,7 +1,8 @@
 //! Putting deliveries into the lane of a webhook, where workers find them.
 //!
 //! Whoever changes what a lane holds, or may do, touches its `lane` row in the same transaction: workers lock that row
-//! before they look. The row comes before the webhook's own, as it does in the workers, so that nobody deadlocks.
+//! before they look. The row comes after those of [`crate::ordered`] keys and before the webhook's own, as it does in
+//! the workers, so that nobody deadlocks.
 
 use postrider_core::ids::{EventId, WebhookId};
 use sqlx::PgConnection;
@@ -26,24 +27,36 @@ pub(crate) async fn make_due(connection: &mut PgConnection, tenant: &Tenant, web
     Ok(())
 }
 
-/// Lets this delivery begin anew, now. One that waits already is only brought forward; one that a worker holds is left
-/// alone, since it is on its way.
+/// Makes the lane of a webhook due, also when nothing waited in it. An open breaker lets a few deliveries through then.
+pub(crate) async fn touch(connection: &mut PgConnection, webhook: WebhookId) -> sqlx::Result<()> {
+    sqlx::query(
+        "-- lane::touch
+         insert into postrider.lane (webhook_id, due_at) values ($1, now())
+         on conflict (webhook_id) do update set due_at = least(lane.due_at, excluded.due_at)",
+    )
+    .bind(webhook.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Lets this delivery begin anew, now and outside any order. One that waits already is only brought forward; one that a
+/// worker holds is left alone, since it is on its way, and so is one in order.
 pub(crate) async fn send_now(
     connection: &mut PgConnection,
     webhook: WebhookId,
     event: EventId,
     bucket: i16,
 ) -> sqlx::Result<()> {
+    touch(connection, webhook).await?;
     sqlx::query(
-        "-- lane::send_now: the lane first, see the module
-         with lane as (
-             insert into postrider.lane (webhook_id, due_at) values ($1, now())
-             on conflict (webhook_id) do update set due_at = least(lane.due_at, excluded.due_at)
-             returning webhook_id
-         )
+        "-- lane::send_now: before what waits already, because an open breaker tries only the first few
          insert into postrider.delivery as d (webhook_id, event_id, bucket, attempts, due_at)
-         select l.webhook_id, $2, $3, 0, now() from lane l
-         on conflict (webhook_id, event_id) do update set due_at = now() where d.token is null",
+         select $1, $2, $3, 0,
+                least(now(), (select min(w.due_at) from postrider.delivery w where w.webhook_id = $1)
+                             - interval '1 millisecond')
+         on conflict (webhook_id, event_id) do update set due_at = excluded.due_at
+          where d.token is null and d.place is null",
     )
     .bind(webhook.0)
     .bind(event.0)

@@ -44,8 +44,10 @@ mod pretty;
 mod query;
 
 mod deliveries;
+mod halted_keys;
 mod jobs;
 mod lane;
+mod ordered;
 mod recoveries;
 mod resolve;
 mod stats;

@@ -10,7 +10,7 @@ use utoipa::{Modify, OpenApi};
 
 pub(crate) use page::page;
 
-use crate::{deliveries, recoveries, stats, test_event, test_receiver, webhooks};
+use crate::{deliveries, halted_keys, recoveries, stats, test_event, test_receiver, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,6 +27,7 @@ use crate::{deliveries, recoveries, stats, test_event, test_receiver, webhooks};
         webhooks::update::patch, webhooks::delete::delete, webhooks::rotate_secret::rotate_secret,
         webhooks::pause::pause, webhooks::resume::resume, test_event::send,
         deliveries::list::list, deliveries::read::read, deliveries::resend::resend,
+        halted_keys::list::list, halted_keys::release::release,
         recoveries::start::start, recoveries::list::list, recoveries::read::read,
         stats::stats, test_receiver::receive::receive,
     ),

@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 use crate::api::Api;
 use crate::auth::{guard_api, guard_page};
 use crate::error::ApiError;
-use crate::{dashboard, deliveries, openapi, recoveries, stats, test_event, test_receiver, webhooks};
+use crate::{dashboard, deliveries, halted_keys, openapi, recoveries, stats, test_event, test_receiver, webhooks};
 
 /// Longest time one request may take, its body included.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
@@ -134,6 +134,18 @@ pub fn routes() -> Vec<Route> {
             Method::GET,
             api!("/{webhookId}/recoveries/{recoveryId}"),
             recoveries::read::read,
+        ),
+        Route::new(
+            Owner,
+            Method::GET,
+            api!("/{webhookId}/halted-keys"),
+            halted_keys::list::list,
+        ),
+        Route::new(
+            Owner,
+            Method::POST,
+            api!("/{webhookId}/halted-keys/release"),
+            halted_keys::release::release,
         ),
         Route::new(Owner, Method::GET, api!("/{webhookId}/stats"), stats::stats),
         Route::new(OwnerPage, Method::GET, page!(""), dashboard::list::list),

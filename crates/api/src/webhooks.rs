@@ -1,5 +1,6 @@
 //! The webhooks of a chatbot: one file per call.
 
+pub(crate) mod breaker;
 pub(crate) mod create;
 pub(crate) mod delete;
 mod fields;

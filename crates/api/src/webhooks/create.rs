@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use postrider_core::ids::WebhookId;
+use postrider_core::ordering::{OnGiveUp, Ordering};
 use postrider_core::secret::Secret;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -86,7 +87,8 @@ struct Inserted {
 
 /// Subscribes a URL to events of a chatbot
 ///
-/// Beside the fields of the example: `isActive`, `timeoutMs`, `maxInFlight`, `rateLimitPerSecond`, `headers`.
+/// Beside the fields of the example: `isActive`, `timeoutMs`, `maxInFlight`, `rateLimitPerSecond`, `headers`,
+/// `ordering`, `onGiveUp`.
 #[utoipa::path(
     post, operation_id = "create_webhook", path = "/api/v1/chatbots/{chatbotId}/webhooks", tag = "webhooks",
     params(("chatbotId" = String, Path)),
@@ -109,9 +111,9 @@ pub(crate) async fn create(
         "-- webhooks::create: absent fields get the defaults of the table.
          insert into postrider.webhook
                 (id, tenant, name, url, event_types, secret, is_active, max_retries, retry_delay_ms, timeout_ms,
-                 max_in_flight, rate_limit_per_second, headers)
+                 max_in_flight, rate_limit_per_second, headers, ordering, on_give_up)
          values ($1, $2, $3, $4, $5, $6, coalesce($7, true), coalesce($8, 3), coalesce($9, 1000), coalesce($10, 15000),
-                 coalesce($11, 32), $12, coalesce($13, '{}'))
+                 coalesce($11, 32), $12, coalesce($13, '{}'), coalesce($14, 'none'), coalesce($15, 'skip'))
          returning name, url, event_types, is_active, max_retries, retry_delay_ms, created_at, updated_at",
     )
     .bind(id.0)
@@ -127,6 +129,8 @@ pub(crate) async fn create(
     .bind(input.max_in_flight)
     .bind(input.rate_limit_per_second.flatten())
     .bind(input.headers.map(sqlx::types::Json))
+    .bind(input.ordering.map(Ordering::as_str))
+    .bind(input.on_give_up.map(OnGiveUp::as_str))
     .fetch_one(&api.pool)
     .await?;
     let webhook = NewWebhook {

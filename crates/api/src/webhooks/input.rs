@@ -1,10 +1,12 @@
 //! The fields of a webhook as a caller sends them.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use postrider_core::address::WebhookUrl;
 use postrider_core::event_type::Subscription;
 use postrider_core::limits;
+use postrider_core::ordering::{OnGiveUp, Ordering};
 use serde_json::Value;
 
 use super::headers;
@@ -26,6 +28,8 @@ pub(super) struct WebhookInput {
     /// `Some(None)` takes the limit away.
     pub(super) rate_limit_per_second: Option<Option<i32>>,
     pub(super) headers: Option<BTreeMap<String, String>>,
+    pub(super) ordering: Option<Ordering>,
+    pub(super) on_give_up: Option<OnGiveUp>,
 }
 
 /// Fields that a new webhook cannot do without.
@@ -56,6 +60,8 @@ impl WebhookInput {
                 value => limited(value, limits::check_rate_limit_per_second).map(Some),
             }),
             headers: fields.take("headers", headers::read),
+            ordering: fields.take("ordering", |value| one_of(value, Ordering::ALL)),
+            on_give_up: fields.take("onGiveUp", |value| one_of(value, OnGiveUp::ALL)),
         };
         if let Some(url) = &input.url
             && let Some(refusal) = api.resolver.refusal(policy, url).await
@@ -65,6 +71,15 @@ impl WebhookInput {
         fields.finish()?;
         Ok(input)
     }
+}
+
+fn one_of<W: Copy + Display>(value: Value, allowed: &[W]) -> Result<W, String> {
+    let word = text(value)?;
+    let known = allowed.iter().find(|one| one.to_string() == word);
+    known.copied().ok_or_else(|| {
+        let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+        format!("must be {}", allowed.join(" or "))
+    })
 }
 
 fn name(name: String) -> Result<String, String> {

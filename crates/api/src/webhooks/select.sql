@@ -15,7 +15,11 @@ with wanted as materialized (
 select w.id, w.name, w.url, w.event_types, w.is_active, w.max_retries, w.retry_delay_ms, w.timeout_ms, w.max_in_flight,
        w.rate_limit_per_second, w.headers,
        case when w.previous_secret_expires_at > now() then w.previous_secret_expires_at end as previous_secret_expires_at,
-       w.paused_at, w.disabled_at, w.disabled_reason, w.created_at, w.updated_at,
+       w.ordering, w.on_give_up, w.paused_at, w.disabled_at, w.disabled_reason, w.created_at, w.updated_at,
+       -- The database's clock says whether the breaker is still open.
+       l.opened_at, case when l.opened_at is not null and l.open_until > now() then l.open_until end as next_probe_at,
+       coalesce(l.trips, 0::smallint) as trips, l.failing_since,
+       (select count(*) from postrider.ordered_key k where k.webhook_id = w.id and k.halted_at is not null) as halted_keys,
        coalesce(s.delivered, 0) + coalesce(u.delivered, 0)::bigint as delivered,
        coalesce(s.failed_attempts, 0) + coalesce(u.failed_attempts, 0)::bigint as failed_attempts,
        coalesce(s.given_up, 0) + coalesce(u.given_up, 0)::bigint as given_up,
@@ -24,4 +28,5 @@ select w.id, w.name, w.url, w.event_types, w.is_active, w.max_retries, w.retry_d
   from wanted w
   left join postrider.webhook_stats s on s.webhook_id = w.id
   left join unfolded u on u.id = w.id
+  left join postrider.lane l on l.webhook_id = w.id
  order by w.id

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use postrider_core::ids::WebhookId;
+use postrider_core::ordering::{OnGiveUp, Ordering};
 use sqlx::PgConnection;
 
 use super::input::WebhookInput;
@@ -11,12 +12,14 @@ use crate::api::Api;
 use crate::auth::Tenant;
 use crate::body::Body;
 use crate::error::ApiError;
-use crate::lane;
 use crate::query::WebhookParam;
+use crate::{halted_keys, lane};
 
 /// Changes any fields of a webhook
 ///
-/// What is not sent stays. Activating a webhook that postrider deactivated takes the reason away.
+/// What is not sent stays. Activating a webhook that postrider deactivated takes the reason away. With an open breaker,
+/// another `url` or `isActive` makes postrider try now. Setting `onGiveUp` to `skip`, or `ordering` to `none`, releases
+/// the halted keys.
 #[utoipa::path(
     put, operation_id = "update_webhook", path = "/api/v1/chatbots/{chatbotId}/webhooks/{webhookId}", tag = "webhooks",
     params(("chatbotId" = String, Path), ("webhookId" = String, Path)),
@@ -33,8 +36,13 @@ pub(crate) async fn update(
     view::one(&api.pool, &tenant, webhook).await?;
     let input = WebhookInput::read(&api, fields, &[]).await?;
     let mut transaction = api.pool.begin().await?;
-    if input.is_active.is_some() {
-        // What waits must be sent, or become dead letters, now and not when the next retry is due.
+    if input.on_give_up == Some(OnGiveUp::Skip) || input.ordering == Some(Ordering::None) {
+        // Nobody would come to release what was halted under the choice before.
+        halted_keys::release::all(&mut transaction, webhook).await?;
+    }
+    if input.is_active.is_some() || input.url.is_some() {
+        // What waits must be sent, or become dead letters, now and not when the next retry is due. A breaker that is
+        // open for the URL before lets a few through, to see whether this one is better.
         lane::make_due(&mut transaction, &tenant, webhook).await?;
     }
     write(&mut transaction, &tenant, webhook, &input).await?;
@@ -78,7 +86,8 @@ async fn write(
                 max_retries = coalesce($7, w.max_retries), retry_delay_ms = coalesce($8, w.retry_delay_ms),
                 timeout_ms = coalesce($9, w.timeout_ms), max_in_flight = coalesce($10, w.max_in_flight),
                 rate_limit_per_second = case when $11 then $12 else w.rate_limit_per_second end,
-                headers = coalesce($13, w.headers),
+                headers = coalesce($13, w.headers), ordering = coalesce($14, w.ordering),
+                on_give_up = coalesce($15, w.on_give_up),
                 version = w.version + 1, updated_at = now()
           where w.tenant = $1 and w.id = $2",
     )
@@ -95,6 +104,8 @@ async fn write(
     .bind(input.rate_limit_per_second.is_some())
     .bind(input.rate_limit_per_second.flatten())
     .bind(input.headers.as_ref().map(sqlx::types::Json))
+    .bind(input.ordering.map(Ordering::as_str))
+    .bind(input.on_give_up.map(OnGiveUp::as_str))
     .execute(connection)
     .await?;
     if written.rows_affected() == 0 {

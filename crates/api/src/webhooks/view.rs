@@ -8,6 +8,7 @@ use sqlx::PgExecutor;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
+use super::breaker::Breaker;
 use crate::auth::Tenant;
 use crate::error::ApiError;
 use crate::moment::Moment;
@@ -27,9 +28,18 @@ pub(crate) struct WebhookRow {
     pub(crate) rate_limit_per_second: Option<i32>,
     pub(crate) headers: Json<BTreeMap<String, String>>,
     pub(crate) previous_secret_expires_at: Option<Moment>,
+    pub(crate) ordering: String,
+    pub(crate) on_give_up: String,
     pub(crate) paused_at: Option<Moment>,
     pub(crate) disabled_at: Option<Moment>,
     pub(crate) disabled_reason: Option<String>,
+    /// When the breaker opened; null while it is closed.
+    pub(crate) opened_at: Option<Moment>,
+    /// Until when it is open; null when it is not, or no longer.
+    pub(crate) next_probe_at: Option<Moment>,
+    pub(crate) trips: i16,
+    pub(crate) failing_since: Option<Moment>,
+    pub(crate) halted_keys: i64,
     pub(crate) created_at: Moment,
     pub(crate) updated_at: Moment,
     pub(crate) delivered: i64,
@@ -165,15 +175,27 @@ pub(crate) struct WebhookDetail {
     /// Extra request headers.
     #[schema(example = json!({"X-Environment": "production"}))]
     headers: BTreeMap<String, String>,
+    /// Whether events with the same ordering key arrive in order: `none` or `key`.
+    #[schema(example = "none")]
+    ordering: String,
+    /// What one in order that was given up does to the later ones of its key: `skip` or `halt`.
+    #[schema(example = "skip")]
+    on_give_up: String,
     /// Until when the secret before the last rotation signs too; null when only one does.
     previous_secret_expires_at: Option<Moment>,
     /// Since when its events wait; null when it is not paused.
     paused_at: Option<Moment>,
     /// When postrider deactivated it; null when it is active, or its owner deactivated it.
     disabled_at: Option<Moment>,
-    /// Why postrider deactivated it.
+    /// Why postrider deactivated it: `gone` (the receiver answered 410) or `failing` (nothing but failures for days).
     #[schema(example = "gone")]
     disabled_reason: Option<String>,
+    breaker: Breaker,
+    /// The first failure after the last success; null when the last attempt succeeded.
+    failing_since: Option<Moment>,
+    /// Ordering keys whose deliveries wait because one was given up.
+    #[schema(example = 0)]
+    halted_key_count: i64,
 }
 
 impl From<WebhookRow> for WebhookDetail {
@@ -184,10 +206,15 @@ impl From<WebhookRow> for WebhookDetail {
             max_in_flight: row.max_in_flight,
             rate_limit_per_second: row.rate_limit_per_second,
             headers: std::mem::take(&mut row.headers.0),
+            ordering: std::mem::take(&mut row.ordering),
+            on_give_up: std::mem::take(&mut row.on_give_up),
             previous_secret_expires_at: row.previous_secret_expires_at,
             paused_at: row.paused_at,
             disabled_at: row.disabled_at,
             disabled_reason: row.disabled_reason.take(),
+            breaker: Breaker::from(&row),
+            failing_since: row.failing_since,
+            halted_key_count: row.halted_keys,
             webhook: row.into(),
         }
     }
