@@ -8,9 +8,20 @@ use super::{BATCH, Job, Next, Progress};
 /// seconds.
 const LAST_LOOK: i64 = 120;
 
-/// Removes the next waiting deliveries and dead letters; with the last of them the lane, the statistics and the other
+/// Removes the next ordering keys, waiting deliveries and dead letters; with the last of them the lane, the statistics and the other
 /// jobs. Attempts stay until their retention ends, but nothing leads to them.
 pub(super) async fn batch(connection: &mut PgConnection, job: &Job) -> sqlx::Result<Progress> {
+    let freed = sqlx::query(
+        "-- jobs::erase: the keys first, as everybody locks them
+         delete from postrider.ordered_key
+          where webhook_id = $1
+            and ordering_key in (select k.ordering_key from postrider.ordered_key k
+                                  where k.webhook_id = $1 order by k.ordering_key limit $2 for update)",
+    )
+    .bind(job.webhook_id)
+    .bind(BATCH)
+    .execute(&mut *connection)
+    .await?;
     let removed: i64 = sqlx::query_scalar(
         "-- jobs::erase
          with waiting as (
@@ -30,7 +41,7 @@ pub(super) async fn batch(connection: &mut PgConnection, job: &Job) -> sqlx::Res
     .bind(BATCH)
     .fetch_one(&mut *connection)
     .await?;
-    if removed > 0 {
+    if removed > 0 || freed.rows_affected() > 0 {
         return Ok(Progress {
             position: job.position,
             moved: removed,
