@@ -47,7 +47,8 @@ pub(crate) struct Delivery {
     /// Requests made so far.
     #[schema(example = 1)]
     pub(crate) attempts: i64,
-    /// When the next attempt is due, unless the webhook is paused; null when none is to come.
+    /// When the next attempt is due, unless the webhook is paused; null when none is to come, or when an earlier event
+    /// with the same ordering key must arrive first. While the breaker is open, not before its next probe.
     pub(crate) next_attempt_at: Option<Moment>,
     pub(crate) last_attempt_at: Option<Moment>,
     /// HTTP status of the last attempt; null when there was no answer.
@@ -56,8 +57,11 @@ pub(crate) struct Delivery {
     /// Kind of failure of the last attempt; null for a success.
     #[schema(example = "timeout")]
     pub(crate) last_error: Option<String>,
-    /// Why it was given up: `exhausted`, `gone`, `inactive` or `poison`.
+    /// Why it was given up: `exhausted`, `gone`, `failing`, `inactive` or `poison`.
     pub(crate) reason: Option<String>,
+    /// The ordering key of the event; null when it has none, or its retention is over.
+    #[schema(example = "conversation-7")]
+    pub(crate) ordering_key: Option<String>,
     /// When the event happened.
     pub(crate) created_at: Moment,
 }
@@ -70,6 +74,7 @@ struct Row {
     due_at: Option<Moment>,
     reason: Option<String>,
     event_type: Option<String>,
+    ordering_key: Option<String>,
     attempts: Option<i64>,
     last_attempt_at: Option<Moment>,
     last_status: Option<i16>,
@@ -125,6 +130,7 @@ impl Delivery {
             last_status: row.last_status,
             last_error: row.last_error,
             reason: row.reason,
+            ordering_key: row.ordering_key,
             created_at: Moment::of_event(id),
         })
     }

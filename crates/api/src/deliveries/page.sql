@@ -8,7 +8,8 @@ with attempted as materialized (
      order by a.event_id desc
      limit $6
 ), waiting as materialized (
-    select d.event_id, d.bucket, d.attempts, d.due_at
+    select d.event_id, d.bucket, d.attempts, d.due_at, d.token is not null as is_held, d.place,
+           d.ordering_key as placed_key
       from postrider.delivery d
      where d.webhook_id = $1 and d.event_id >= $2 and d.event_id < $3
        and ($4 is null or $4 in ('pending', 'retrying'))
@@ -33,10 +34,11 @@ with attempted as materialized (
 ), found as (
     -- A delivery that is sent again has older rows too: waiting counts most, then given up.
     select w.event_id, w.bucket, case when w.attempts = 0 then 'pending' else 'retrying' end as state, w.due_at,
-           null::text as reason
+           w.is_held, w.place, w.placed_key, null::text as reason
       from waiting w
     union all
-    select a.event_id, min(a.bucket), case when bool_or(a.delivered) then 'delivered' else 'failed' end, null, null
+    select a.event_id, min(a.bucket), case when bool_or(a.delivered) then 'delivered' else 'failed' end, null,
+           null, null, null, null
       from attempted a
      where not exists (select from waiting w where w.event_id = a.event_id)
        and not exists (select from given_up g where g.event_id = a.event_id)
@@ -46,7 +48,7 @@ with attempted as materialized (
            and not exists (select from postrider.dead_letter l where l.webhook_id = $1 and l.event_id = a.event_id))
      group by a.event_id
     union all
-    select g.event_id, g.bucket, 'failed', null, g.reason
+    select g.event_id, g.bucket, 'failed', null, null, null, null, g.reason
       from given_up g
      where not exists (select from waiting w where w.event_id = g.event_id)
 ), page as (
@@ -55,11 +57,31 @@ with attempted as materialized (
      where ($4 is null or f.state = $4) and (e.below is null or f.event_id > e.below)
      order by f.event_id desc
      limit $5
+), breaker as (
+    -- While it is open nothing is sent before this, unless something made the lane due.
+    select least(l.open_until, l.due_at) as opens_at
+      from postrider.lane l
+     where l.webhook_id = $1 and l.opened_at is not null and l.open_until > now()
 )
-select e.below, p.event_id, p.state, nullif(p.due_at, 'infinity') as due_at, p.reason, v.type as event_type, t.attempts, t.last_attempt_at,
-       t.last_status, t.last_error
+select e.below, p.event_id, p.state, p.reason, v.type as event_type, v.ordering_key, t.attempts, t.last_attempt_at,
+       t.last_status, t.last_error,
+       case when n.due_at = 'infinity' or p.is_held then nullif(n.due_at, 'infinity')
+            when n.due_at is not null then greatest(n.due_at, b.opens_at)
+       end as due_at
   from edge e
   left join page p on true
+  left join breaker b on true
+  left join lateral (
+        select p.due_at where p.place is null
+        union all
+        -- In order only the first has a time.
+        select k.due_at
+          from postrider.ordered_key k
+         where p.place is not null and k.webhook_id = $1 and k.ordering_key = p.placed_key
+           and not exists (select from postrider.delivery d
+                            where d.webhook_id = $1 and d.ordering_key = p.placed_key and d.place is not null
+                              and d.place < p.place)
+       ) n on true
   left join postrider.event v on v.bucket = p.bucket and v.id = p.event_id
   left join lateral (
         select count(*) as attempts, max(a.started_at) as last_attempt_at,
