@@ -1,9 +1,16 @@
 //! Sample data, in the order and with the names that real events have.
 
-use postrider_core::event_type::{CONVERSATION_RESOLVED, CONVERSATION_STARTED, LEAD_CREATED, LEAD_UPDATED};
+use postrider_core::event_type::{
+    CONVERSATION_RESOLVED, CONVERSATION_STARTED, DELIVERY_EXHAUSTED, LEAD_CREATED, LEAD_UPDATED, WEBHOOK_DISABLED,
+};
+use postrider_core::failure::DeadLetterReason;
+use postrider_core::ids::{EventId, WebhookId};
 use serde::Serialize;
 
 use crate::moment::Moment;
+
+/// Of a webhook and a delivery that do not exist: real ids have the time in their high bits.
+const SAMPLE_ID: i64 = 123;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,6 +36,26 @@ struct Lead<'a> {
 #[derive(Serialize)]
 struct CustomFields {
     test: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WebhookDisabled {
+    webhook_id: WebhookId,
+    name: &'static str,
+    url: &'static str,
+    reason: &'static str,
+    disabled_at: Moment,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeliveryExhausted {
+    webhook_id: WebhookId,
+    delivery_id: EventId,
+    event: &'static str,
+    attempts: i32,
+    reason: &'static str,
 }
 
 #[derive(Serialize)]
@@ -63,6 +90,20 @@ pub(super) fn payload(event_type: &str, chatbot: &str, now: Moment) -> String {
             chatbot_id: chatbot,
             created_at: now,
             updated_at: now,
+        }),
+        WEBHOOK_DISABLED => serde_json::to_string(&WebhookDisabled {
+            webhook_id: WebhookId(SAMPLE_ID),
+            name: "Test Webhook",
+            url: "https://example.com/webhooks/test",
+            reason: DeadLetterReason::Failing.as_str(),
+            disabled_at: now,
+        }),
+        DELIVERY_EXHAUSTED => serde_json::to_string(&DeliveryExhausted {
+            webhook_id: WebhookId(SAMPLE_ID),
+            delivery_id: EventId(SAMPLE_ID),
+            event: LEAD_CREATED,
+            attempts: 4,
+            reason: DeadLetterReason::Exhausted.as_str(),
         }),
         other => serde_json::to_string(&Other {
             id: "test_event",
