@@ -6,6 +6,7 @@ use postrider_core::event_type::Subscription;
 use super::ago::ago;
 use crate::deliveries::state::State;
 use crate::moment::Moment;
+use crate::webhooks::breaker::BreakerState;
 use crate::webhooks::view::WebhookRow;
 
 /// How a webhook does.
@@ -16,6 +17,10 @@ pub(super) enum Health {
     /// Its owner deactivated it.
     Inactive,
     Paused,
+    /// Its breaker is open: events wait.
+    Down,
+    /// Its breaker lets a few deliveries through.
+    Probing,
     /// Its last attempt failed.
     Failing,
     /// Nothing was sent to it yet.
@@ -33,6 +38,8 @@ impl Health {
             } => Self::Disabled,
             WebhookRow { is_active: false, .. } => Self::Inactive,
             WebhookRow { paused_at: Some(_), .. } => Self::Paused,
+            _ if BreakerState::of(webhook) == BreakerState::Open => Self::Down,
+            _ if BreakerState::of(webhook) == BreakerState::Probing => Self::Probing,
             WebhookRow {
                 last_triggered_at: None,
                 ..
@@ -47,14 +54,19 @@ impl Health {
     }
 }
 
-/// The badge of a webhook. `failing_since` is the first failure after its last success.
+/// The badge of a webhook. `failing_since` is the first failure after its last success, as far as the history of
+/// attempts goes; its lane knows it longer, but not of a failure before the last upgrade.
 pub(super) fn health_badge(webhook: &WebhookRow, failing_since: Option<Moment>, now: Moment) -> Markup {
     match Health::of(webhook) {
         Health::Disabled => html! { span.badge.bad { "Disabled" } },
         Health::Inactive => html! { span.badge.idle { "Inactive" } },
         Health::Paused => html! { span.badge.wait { "Paused" } },
+        Health::Down => html! {
+            span.badge.bad { "Down" @if let Some(next) = webhook.next_probe_at { ", next try " (ago(next, now)) } }
+        },
+        Health::Probing => html! { span.badge.wait { "Down, trying again now" } },
         Health::Failing => html! {
-            span.badge.bad { "Failing" @if let Some(since) = failing_since { " since " (ago(since, now)) } }
+            span.badge.bad { "Failing" @if let Some(since) = webhook.failing_since.or(failing_since) { " since " (ago(since, now)) } }
         },
         Health::Unused => html! { span.badge.idle { "No delivery yet" } },
         Health::Healthy => html! { span.badge.good { "Healthy" } },
@@ -102,6 +114,7 @@ pub(super) fn reason_words(reason: &str) -> &str {
     match reason {
         "exhausted" => "every attempt failed",
         "gone" => "the receiver answered 410 Gone",
+        "failing" => "for days every attempt failed",
         "inactive" => "the webhook was deactivated",
         "poison" => "it made workers fail",
         other => other,

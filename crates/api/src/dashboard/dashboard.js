@@ -145,7 +145,8 @@ function settleEventTypes(fieldset) {
 
 async function press(button) {
   button.disabled = true;
-  const answer = await call("POST", button.dataset.call);
+  const body = button.dataset.body ? JSON.parse(button.dataset.body) : {};
+  const answer = await call("POST", button.dataset.call, body);
   button.disabled = false;
   if (answer.ok) return go(null, button.dataset.notice);
   showProblem(answer.json);

@@ -77,7 +77,11 @@ fn summary(delivery: &Delivery, now: Moment, is_paused: bool) -> Markup {
             @match (delivery.state, delivery.next_attempt_at) {
                 (State::Pending | State::Retrying, _) if is_paused => "It waits until the webhook is resumed.",
                 (State::Pending | State::Retrying, Some(next)) if next > now => { "The next attempt is due " (ago(next, now)) "." }
-                (State::Pending | State::Retrying, _) => "The next attempt is due now.",
+                (State::Pending | State::Retrying, Some(_)) => "The next attempt is due now.",
+                (State::Pending | State::Retrying, None) => {
+                    "It waits its turn: events before it with the same ordering key come first, and a halted key waits \
+                     until it is released."
+                }
                 (State::Delivered, _) => "The receiver took it.",
                 (State::Failed, _) => {
                     "It was given up"
@@ -90,6 +94,7 @@ fn summary(delivery: &Delivery, now: Moment, is_paused: bool) -> Markup {
             dt { "Id" } dd { code { (delivery.id) } }
             dt { "Happened" } dd { (exact(delivery.created_at)) }
             dt { "Attempts" } dd { (delivery.attempts) }
+            @if let Some(key) = &delivery.ordering_key { dt { "Ordering key" } dd { code { bdi { (key) } } } }
         }
     }
 }

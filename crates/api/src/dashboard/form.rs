@@ -1,7 +1,7 @@
 //! The fields of a webhook. The script sends them to the API and puts its problems beside them.
 
 use maud::{Markup, html};
-use postrider_core::event_type::{KNOWN, Subscription};
+use postrider_core::event_type::{KNOWN, OPERATIONAL, Subscription, is_operational};
 use postrider_core::limits;
 
 use crate::webhooks::view::WebhookRow;
@@ -34,7 +34,7 @@ pub(super) fn fields(webhook: Option<&WebhookRow>) -> Markup {
             }
         }
         details open[webhook.is_some()] {
-            summary { "Retries, limits and headers" }
+            summary { "Retries, order, limits and headers" }
             div.columns {
                 (number("maxRetries", "Retries", "After the first attempt.", value(|w| w.max_retries.into(), 3),
                         &limits::MAX_RETRIES))
@@ -50,6 +50,16 @@ pub(super) fn fields(webhook: Option<&WebhookRow>) -> Markup {
                         value=[webhook.and_then(|w| w.rate_limit_per_second)]
                         aria-describedby="rateLimitPerSecond-hint rateLimitPerSecond-problem";
                 }))
+            }
+            div.columns {
+                (choice("ordering", "Order of events", "In order, an event waits until the one before it with the same \
+                        ordering key, such as a conversation, has arrived.",
+                        [("none", "Side by side, as they come"), ("key", "In order, by ordering key")],
+                        webhook.map(|w| w.ordering.as_str())))
+                (choice("onGiveUp", "When one in order is given up", "With order only: the later ones of its ordering \
+                        key can go on without it, or wait until you decide.",
+                        [("skip", "Go on with the next one"), ("halt", "Halt its key until I release it")],
+                        webhook.map(|w| w.on_give_up.as_str())))
             }
             (field("headers", "Extra request headers", "One on a line, as Name: value.", html! {
                 textarea id="headers" name="headers" data-kind="headers" rows="3" spellcheck="false" autocomplete="off"
@@ -88,13 +98,28 @@ fn number(name: &str, label: &str, hint: &str, value: i64, range: &std::ops::Ran
     )
 }
 
+fn choice(name: &str, label: &str, hint: &str, choices: [(&str, &str); 2], chosen: Option<&str>) -> Markup {
+    field(
+        name,
+        label,
+        hint,
+        html! {
+            select id=(name) name=(name) data-kind="text" aria-describedby={ (name) "-hint " (name) "-problem" } {
+                @for (word, label) in choices {
+                    option value=(word) selected[chosen == Some(word)] { (label) }
+                }
+            }
+        },
+    )
+}
+
 fn event_types(webhook: Option<&WebhookRow>) -> Markup {
     let chosen: &[String] = webhook.map_or(&[], |webhook| &webhook.event_types);
     let is_chosen = |name: &str| chosen.iter().any(|entry| entry == name) || (webhook.is_none() && name == KNOWN[0]);
     let others: Vec<&str> = chosen
         .iter()
         .map(String::as_str)
-        .filter(|name| *name != Subscription::ALL && !KNOWN.contains(name))
+        .filter(|name| *name != Subscription::ALL && !KNOWN.contains(name) && !is_operational(name))
         .collect();
     html! {
         fieldset.field id="eventTypes" data-kind="event-types" data-name="eventTypes" tabindex="-1"
@@ -104,8 +129,12 @@ fn event_types(webhook: Option<&WebhookRow>) -> Markup {
                 input type="checkbox" value=(Subscription::ALL) data-all checked[is_chosen(Subscription::ALL)];
                 "All events, also those to come"
             }
-            @for name in KNOWN {
-                label.check { input type="checkbox" value=(name) checked[is_chosen(name)]; code { (name) } }
+            @for name in KNOWN.into_iter().chain(OPERATIONAL) {
+                label.check {
+                    input type="checkbox" value=(name) checked[is_chosen(name)];
+                    code { (name) }
+                    @if is_operational(name) { span.hint { "about your other webhooks" } }
+                }
             }
             label for="other-events" { "Others" }
             input id="other-events" data-others autocomplete="off" spellcheck="false"

@@ -2,7 +2,9 @@
 
 mod actions;
 mod charts;
+mod condition;
 mod facts;
+mod halted;
 mod recover;
 
 use axum::extract::State;
@@ -12,7 +14,7 @@ use postrider_core::ids::WebhookId;
 
 use super::PageError;
 use super::activity::activity;
-use super::badge::{Health, health_badge, reason_words};
+use super::badge::health_badge;
 use super::create::secret_panel;
 use super::deliveries::table;
 use super::layout::page_below;
@@ -20,6 +22,7 @@ use super::links::Links;
 use crate::api::Api;
 use crate::auth::Tenant;
 use crate::deliveries::page::{Page, Wanted, page};
+use crate::halted_keys::list::longest_halted;
 use crate::moment::Moment;
 use crate::query::{QueryFields, WebhookParam};
 use crate::recoveries::list::latest;
@@ -41,6 +44,7 @@ pub(crate) async fn webhook(
     let now = Moment::now();
     let stats = charts::stats(&api.pool, webhook, interval, now).await?;
     let recent = recent(&api, webhook).await?;
+    let halted = longest_halted(&api.pool, webhook).await?;
     let recoveries = latest(&api.pool, webhook).await?;
     let failing_since = activity(&api.pool, &[row.id], now)
         .await?
@@ -52,16 +56,12 @@ pub(crate) async fn webhook(
             h1 data-live { bdi { (row.name) } " " (health_badge(&row, failing_since, now)) }
             (actions::actions(&row, &links))
         }
-        @if Health::of(&row) == Health::Disabled {
-            p.problem {
-                "Postrider deactivated this webhook: " (reason_words(row.disabled_reason.as_deref().unwrap_or_default()))
-                ". Mend the receiver, then edit the webhook and make it active again."
-            }
-        }
+        (condition::condition(&row, now))
         p.problem role="alert" data-problem {}
         (actions::test_result())
         (secret_panel("New secret", ""))
         (facts::facts(&row, now))
+        (halted::section(&halted, &row, &links, now))
         (charts::section(&stats))
         section aria-labelledby="recent" data-live {
             div.heading {
