@@ -80,8 +80,8 @@ pub(crate) async fn set_free(connection: &mut PgConnection, webhook: WebhookId, 
     Ok(())
 }
 
-/// Brings a waiting delivery forward as far as its order allows: when it is the first of its key, which is not halted,
-/// and no worker has it, it is due now. `false` when it does not wait in order.
+/// Brings a waiting delivery forward as far as its order allows: when it is the first of its key, the key is not halted,
+/// and no worker has one of the key, it is due now. `false` when it does not wait in order.
 pub(crate) async fn bring_forward(
     connection: &mut PgConnection,
     webhook: WebhookId,
@@ -108,15 +108,16 @@ pub(crate) async fn bring_forward(
          update postrider.ordered_key k
             set due_at = least(k.due_at, now())
           where k.webhook_id = $1 and k.ordering_key = $2 and k.halted_at is null
-            and (select d.event_id = $3 and d.token is null
-                   from postrider.delivery d
-                  where d.webhook_id = $1 and d.ordering_key = $2 and d.place is not null
-                  order by d.place
-                  limit 1)",
+            and (select (array_agg(f.event_id order by f.place))[1] = $3 and bool_and(f.token is null)
+                   from (select d.event_id, d.place, d.token from postrider.delivery d
+                          where d.webhook_id = $1 and d.ordering_key = $2 and d.place is not null
+                          order by d.place
+                          limit $4) f)",
     )
     .bind(webhook.0)
     .bind(&key)
     .bind(event.0)
+    .bind(LOOKED_THROUGH)
     .execute(&mut *connection)
     .await?;
     if made_due.rows_affected() > 0 {
