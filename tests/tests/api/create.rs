@@ -47,7 +47,7 @@ async fn every_setting_can_be_chosen() {
     let body = json!({
         "name": "Ünïcode 🎣", "url": "http://example.com:8080/a?b=c", "eventTypes": ["*"], "isActive": false,
         "maxRetries": 20, "retryDelay": 3_600_000, "timeoutMs": 30_000, "maxInFlight": 1, "rateLimitPerSecond": 10,
-        "headers": {"X-Environment": "test", "Authorization": "Bearer a"},
+        "headers": {"X-Environment": "test", "Authorization": "Bearer a"}, "ordering": "key", "onGiveUp": "halt",
     });
     let created = app.post(MINE, &body).await.expect(201);
     let path = format!("{MINE}/{}", created["webhook"]["id"].as_str().unwrap());

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use crate::app::{App, MINE};
-use crate::rows::{attempt, event, given_up, waiting, webhook_id};
+use crate::rows::{attempt, event, given_up, halted_key, key, waiting, waiting_in_order, webhook_id};
 
 #[tokio::test]
 async fn a_deleted_webhook_is_gone_with_what_waited_for_it() {
@@ -12,6 +12,8 @@ async fn a_deleted_webhook_is_gone_with_what_waited_for_it() {
         let webhook = webhook_id(path);
         waiting(&app.pool, webhook, event(&app.pool, 3).await, 0).await;
         given_up(&app.pool, webhook, event(&app.pool, 2).await, 1).await;
+        key(&app.pool, webhook, "a").await;
+        waiting_in_order(&app.pool, webhook, event(&app.pool, 2).await, "a", 1).await;
         let event = event(&app.pool, 1).await;
         attempt(&app.pool, webhook, event, 1, Some(200)).await;
         delivered.get_or_insert(event);
@@ -36,7 +38,9 @@ async fn a_deleted_webhook_is_gone_with_what_waited_for_it() {
     assert_eq!(app.get(MINE).await.expect(200)["total"], 1);
     // What the other one has stays.
     for query in [
-        "select count(*) from postrider.delivery",
+        "select count(*) from postrider.delivery where place is null",
+        "select count(*) from postrider.delivery where place is not null",
+        "select count(*) from postrider.ordered_key",
         "select count(*) from postrider.dead_letter",
         "select count(*) from postrider.lane",
         "select count(*) from postrider.webhook_stats",
@@ -49,7 +53,7 @@ async fn a_deleted_webhook_is_gone_with_what_waited_for_it() {
             .as_array()
             .unwrap()
             .len(),
-        3
+        4
     );
 }
 
@@ -64,6 +68,7 @@ async fn what_a_worker_writes_down_late_is_removed_too() {
     )
     .await;
     given_up(&app.pool, webhook_id(&path), event(&app.pool, 2).await, 1).await;
+    halted_key(&app.pool, webhook_id(&path), "a", 1).await;
     sqlx::query("update postrider.job set due_at = now()")
         .execute(&app.pool)
         .await
@@ -71,4 +76,5 @@ async fn what_a_worker_writes_down_late_is_removed_too() {
     app.wait_for(1, "select count(*) from postrider.job where finished_at is not null")
         .await;
     app.wait_for(0, "select count(*) from postrider.dead_letter").await;
+    app.wait_for(0, "select count(*) from postrider.ordered_key").await;
 }

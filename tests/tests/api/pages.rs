@@ -6,7 +6,9 @@ use postrider_tests::receiver::Answer as Reply;
 use serde_json::{Value, json};
 
 use crate::app::{Answer, App, MINE, send};
-use crate::rows::{attempt, event, given_up, waiting, webhook_id};
+use crate::rows::{
+    attempt, event, given_up, halted_key, keyed_event, open_breaker, waiting, waiting_in_order, webhook_id,
+};
 
 const PAGES: &str = "/chatbots/clp123chatbot456/webhooks";
 
@@ -151,6 +153,8 @@ async fn the_state_of_each_webhook_is_seen_at_a_glance() {
         "Paused",
         "Inactive",
         "Disabled",
+        "Down, next try <time",
+        "Down, trying again now",
     ];
     for (place, change) in [
         "name = name",
@@ -159,6 +163,8 @@ async fn the_state_of_each_webhook_is_seen_at_a_glance() {
         "paused_at = now()",
         "is_active = false",
         "is_active = false, disabled_at = now(), disabled_reason = 'gone'",
+        "name = name",
+        "name = name",
     ]
     .into_iter()
     .enumerate()
@@ -171,6 +177,10 @@ async fn the_state_of_each_webhook_is_seen_at_a_glance() {
         .execute(&app.pool)
         .await
         .unwrap();
+        // A webhook that is paused or off is so whatever its breaker does.
+        if place >= 3 {
+            open_breaker(&app.pool, id, if place == 7 { -1 } else { 150 }).await;
+        }
         let event = event(&app.pool, 30).await;
         for (number, status) in [(1, 200), (2, 500)].into_iter().take(place) {
             attempt(&app.pool, id, event, number, Some(status)).await;
@@ -198,6 +208,113 @@ async fn the_state_of_each_webhook_is_seen_at_a_glance() {
         "{list}"
     );
     assert!(list.contains(">29 min ago<"), "since when it fails");
+    assert!(list.contains(">in 2 min<"), "when it is tried again");
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_down_says_what_happens_and_what_to_do() {
+    let app = App::start().await;
+    let path = app.webhook().await;
+    let id = webhook_id(&path);
+    let up = visit(&app, &page(&path)).await.text;
+    assert!(!up.contains("use up no retry") && !up.contains("Halted keys"), "{up}");
+
+    open_breaker(&app.pool, id, 150).await;
+    let down = visit(&app, &page(&path)).await.text;
+    for expected in [
+        "The receiver is down",
+        ">2 h ago<",
+        "use up no retry",
+        ">in 2 min<",
+        "Send a test event: that tries now",
+    ] {
+        assert!(down.contains(expected), "{expected} is not in {down}");
+    }
+    open_breaker(&app.pool, id, -1).await;
+    let probing = visit(&app, &page(&path)).await.text;
+    assert!(
+        probing.contains("Is the receiver back?") && !probing.contains("The receiver is down"),
+        "{probing}"
+    );
+    sqlx::query("update postrider.webhook set is_active = false, disabled_at = now(), disabled_reason = 'failing'")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    let disabled = visit(&app, &page(&path)).await.text;
+    assert!(
+        disabled.contains("for days every attempt failed") && disabled.contains("href=\"#recover\""),
+        "{disabled}"
+    );
+    assert!(!disabled.contains("Is the receiver back?"));
+    // The script renews these by their position, so there are as many whatever the state.
+    let renewed = |page: &str| page.matches("data-live").count();
+    assert_eq!(
+        [renewed(&down), renewed(&probing), renewed(&disabled)],
+        [renewed(&up); 3]
+    );
+}
+
+#[tokio::test]
+async fn halted_keys_can_be_released_on_the_page() {
+    let app = App::start().await;
+    let path = app.webhook().await;
+    let id = webhook_id(&path);
+    app.call("PATCH", &path, &json!({"ordering": "key", "onGiveUp": "halt"}))
+        .await
+        .expect(200);
+    let hostile = "\"'><script>alert(1)</script>";
+    halted_key(&app.pool, id, hostile, 61).await;
+    let waits = keyed_event(&app.pool, 60, hostile).await;
+    waiting_in_order(&app.pool, id, waits, hostile, 1).await;
+    let shown = visit(&app, &page(&path)).await.text;
+    assert!(shown.contains("Halted keys") && shown.contains("one that is given up halts its key"));
+    assert!(
+        shown.contains(">1 h ago<") && !shown.contains("<script>alert"),
+        "{shown}"
+    );
+    // What the button sends is what releases the key.
+    let body = shown.split("data-body=\"").nth(1).unwrap().split('"').next().unwrap();
+    let body = body
+        .replace("&quot;", "\"")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&");
+    let mut calls = shown.split("data-call=\"").filter_map(|rest| rest.split('"').next());
+    let call = calls.find(|call| call.ends_with("/release")).unwrap();
+    let delivery = visit(&app, &format!("{}/deliveries/{waits}", page(&path))).await.text;
+    assert!(delivery.contains("It waits its turn") && delivery.contains("Ordering key"));
+
+    let released = app.call_raw("POST", call, body).await.expect(200);
+    assert_eq!(released["released"], 1);
+    assert!(!visit(&app, &page(&path)).await.text.contains("Halted keys"));
+}
+
+#[tokio::test]
+async fn the_form_offers_order_and_the_events_of_postrider_itself() {
+    let app = App::start().await;
+    let path = app.webhook().await;
+    let new = visit(&app, &format!("{PAGES}/new")).await.text;
+    for expected in [
+        "value=\"WEBHOOK_DISABLED\"",
+        "value=\"DELIVERY_EXHAUSTED\"",
+        "aria-describedby=\"ordering-hint ordering-problem\"",
+        "id=\"onGiveUp-problem\"",
+    ] {
+        assert!(new.contains(expected), "{expected} is not in {new}");
+    }
+    assert!(!new.contains("selected"), "the first of each is the default: {new}");
+    let change = json!({"ordering": "key", "onGiveUp": "halt", "eventTypes": ["WEBHOOK_DISABLED"]});
+    app.call("PATCH", &path, &change).await.expect(200);
+    let edit = visit(&app, &format!("{}/edit", page(&path))).await.text;
+    for expected in [
+        "<option value=\"key\" selected>",
+        "<option value=\"halt\" selected>",
+        "value=\"WEBHOOK_DISABLED\" checked>",
+        "value=\"\">", // Nothing is among the others.
+    ] {
+        assert!(edit.contains(expected), "{expected} is not in {edit}");
+    }
+    assert!(!edit.contains("value=\"LEAD_CREATED\" checked"));
 }
 
 #[tokio::test]

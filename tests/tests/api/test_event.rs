@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use postrider_core::event_type::KNOWN;
+use postrider_core::event_type::{KNOWN, OPERATIONAL};
 use postrider_tests::Receiver;
 use serde_json::{Value, json};
 
@@ -57,8 +57,24 @@ async fn the_type_is_the_first_subscribed_one_unless_told() {
         app.post(&path, &json!({})).await.expect(202)["delivery"]["event"],
         "CONVERSATION_RESOLVED"
     );
-    for event in KNOWN.into_iter().chain(["ANYTHING_ELSE"]) {
+    for event in KNOWN.into_iter().chain(OPERATIONAL).chain(["ANYTHING_ELSE"]) {
         let answer = app.post(&path, &json!({"event": event})).await.expect(202);
         assert_eq!(answer["delivery"]["event"], event);
     }
+}
+
+#[tokio::test]
+async fn samples_of_what_postrider_itself_says_look_like_the_real_ones() {
+    let app = App::start().await;
+    let path = app.webhook().await;
+    for event in OPERATIONAL {
+        app.post(&format!("{path}/test"), &json!({"event": event}))
+            .await
+            .expect(202);
+    }
+    let samples: Vec<String> = sqlx::query_scalar("select payload::text from postrider.event order by id")
+        .fetch_all(&app.pool)
+        .await
+        .unwrap();
+    insta::assert_snapshot!(stable(&samples.join("\n")));
 }

@@ -29,7 +29,7 @@ async fn put_and_patch_change_what_is_sent_and_nothing_else() {
     let all = json!({
         "name": "b", "url": "https://example.org/b", "eventTypes": ["LEAD_UPDATED", "LEAD_CREATED"], "isActive": true,
         "maxRetries": 0, "retryDelay": 100, "timeoutMs": 1000, "maxInFlight": 1000, "rateLimitPerSecond": 1,
-        "headers": {"x-a": "b"},
+        "headers": {"x-a": "b"}, "ordering": "key", "onGiveUp": "halt",
     });
     let changed = app.call("PATCH", &path, &all).await.expect(200)["webhook"].clone();
     for (field, value) in all.as_object().unwrap() {

@@ -25,6 +25,7 @@ async fn every_bad_field_is_named_in_one_answer() {
     let body = json!({
         "name": "", "url": "http://10.0.0.1/", "eventTypes": ["lead"], "isActive": "yes", "maxRetries": -1,
         "retryDelay": 1e9, "timeoutMs": null, "maxInFlight": 0, "rateLimitPerSecond": 0, "headers": {"Host": "a"},
+        "ordering": "strict", "onGiveUp": "panic",
         "secret": "whsec_x", "id": "webhook_1",
     });
     let answer = app.post(MINE, &body).await;
@@ -91,6 +92,13 @@ async fn one_bad_field_is_refused_and_named() {
         ("maxInFlight", json!(1001)),
         ("rateLimitPerSecond", json!(-1)),
         ("headers", json!(null)),
+        ("ordering", json!(null)),
+        ("ordering", json!("Key")),
+        ("ordering", json!("")),
+        ("ordering", json!(true)),
+        ("onGiveUp", json!("stop")),
+        ("onGiveUp", json!("none")),
+        ("onGiveUp", json!(0)),
         ("headers", json!({"x": "a\r\nHost: evil"})),
         ("tenant", json!("clp123chatbot789")),
         ("successCount", json!(1)),
