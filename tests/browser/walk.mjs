@@ -137,8 +137,20 @@ try {
   assert.match(await text(".attempts"), /Attempt 1, sent again/);
   await look("sent-again");
 
-  // The other pages.
+  // A breaker that is open, and a key that is halted and is released.
   const webhook = page.url().replace(/\/deliveries\/.*/, "");
+  console.log("take the receiver down");
+  await page.goto(webhook);
+  await reloadUntil("h1", /Down, next try in/);
+  assert.match(await text("main"), /events wait here and use up no retry/);
+  await look("down");
+  await follow("[aria-label='Release conversation-7']");
+  await page.waitForFunction(() => document.getElementById("notice").textContent === "The key goes on.");
+  assert.equal(await page.$("#halted"), null);
+  console.log("mend the receiver");
+  await reloadUntil("h1", /Healthy/);
+
+  // The other pages.
   for (const [name, path, expected] of [
     ["webhook", "?interval=minute", /What happened/],
     ["edit", "/edit", /Edit/],

@@ -2,11 +2,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use postrider_core::address::AddressPolicy;
+use postrider_core::ids::WebhookId;
 use postrider_tests::receiver::{Answer, in_turn};
 use postrider_tests::{Receiver, installed, target_folder};
+use sqlx::{Executor, PgPool};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
 use crate::app::App;
+use crate::rows::{halted_key, open_breaker};
 
 /// Chromium or a browser like it; the environment variable `CHROMIUM` names another one.
 fn chromium() -> Option<PathBuf> {
@@ -23,6 +26,11 @@ fn chromium() -> Option<PathBuf> {
 
 /// The test event arrives; the lead and its retry fail; sent again, it arrives.
 const STATUSES: [u16; 4] = [200, 500, 500, 200];
+
+async fn only_webhook(pool: &PgPool) -> WebhookId {
+    let id = sqlx::query_scalar("select id from postrider.webhook");
+    WebhookId(id.fetch_one(pool).await.unwrap())
+}
 
 #[tokio::test]
 async fn an_owner_walks_through_the_dashboard() {
@@ -63,10 +71,22 @@ async fn an_owner_walks_through_the_dashboard() {
     let mut said = BufReader::new(walk.stdout.take().unwrap()).lines();
     let walking = async {
         while let Some(line) = said.next_line().await.unwrap() {
-            assert_eq!(line, "commit a lead");
-            product
-                .commit("clp123chatbot456", "LEAD_CREATED", r#"{"name": "Ada"}"#)
-                .await;
+            match line.as_str() {
+                "commit a lead" => {
+                    let lead = r#"{"name": "Ada"}"#;
+                    product.commit("clp123chatbot456", "LEAD_CREATED", lead).await;
+                }
+                "take the receiver down" => {
+                    let webhook = only_webhook(&app.pool).await;
+                    halted_key(&app.pool, webhook, "conversation-7", 90).await;
+                    open_breaker(&app.pool, webhook, 150).await;
+                }
+                "mend the receiver" => {
+                    let mend = "update postrider.lane set opened_at = null, open_until = null, failing_since = null";
+                    app.pool.execute(mend).await.unwrap();
+                }
+                other => panic!("{other}"),
+            }
         }
         let mut complaint = String::new();
         walk.stderr

@@ -52,13 +52,13 @@ pub(super) fn fields(webhook: Option<&WebhookRow>) -> Markup {
                 }))
             }
             div.columns {
-                (choice("ordering", "Order of events", "In order, an event waits until the one before it with the same \
+                (choice("ordering", "Order of events", "By key, an event waits until the one before it with the same \
                         ordering key, such as a conversation, has arrived.",
-                        [("none", "Side by side, as they come"), ("key", "In order, by ordering key")],
+                        [("none", "Side by side"), ("key", "By ordering key")],
                         webhook.map(|w| w.ordering.as_str())))
-                (choice("onGiveUp", "When one in order is given up", "With order only: the later ones of its ordering \
+                (choice("onGiveUp", "When one is given up", "With order only: the later ones of its ordering \
                         key can go on without it, or wait until you decide.",
-                        [("skip", "Go on with the next one"), ("halt", "Halt its key until I release it")],
+                        [("skip", "Go on with the next"), ("halt", "Halt its key")],
                         webhook.map(|w| w.on_give_up.as_str())))
             }
             (field("headers", "Extra request headers", "One on a line, as Name: value.", html! {

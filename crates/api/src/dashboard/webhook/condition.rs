@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::dashboard::ago::{ago, ago_or, exact};
+use crate::dashboard::ago::{ago, exact};
 use crate::dashboard::badge::{Health, reason_words};
 use crate::moment::Moment;
 use crate::webhooks::view::WebhookRow;
@@ -39,9 +39,8 @@ fn down(row: &WebhookRow, now: Moment) -> Markup {
     html! {
         div.caution.boxed {
             p {
-                strong { "The receiver is down" }
-                ": every attempt failed since " (ago_or(row.failing_since, now, "a while")) ". So postrider holds back: \
-                 events wait here and use up no retry. "
+                strong { "The receiver is down" } ": " (nothing_arrived(row, now)) " So postrider holds back: events wait here \
+                 and use up no retry. "
                 @if let Some(next) = row.next_probe_at {
                     "It tries a few of them again " (ago(next, now)) ", and sends the rest once they arrive."
                 }
@@ -51,13 +50,21 @@ fn down(row: &WebhookRow, now: Moment) -> Markup {
     }
 }
 
+fn nothing_arrived(row: &WebhookRow, now: Moment) -> Markup {
+    html! {
+        "nothing has arrived"
+        @if let Some(since) = row.failing_since { " since its first failure " (ago(since, now)) }
+        "."
+    }
+}
+
 fn probing(row: &WebhookRow, now: Moment) -> Markup {
     html! {
         div.caution.boxed {
             p {
                 strong { "Is the receiver back?" }
-                " Every attempt failed since " (ago_or(row.failing_since, now, "a while")) ". Postrider tries a few \
-                 deliveries now and sends the rest once they arrive. Until then events wait here and use up no retry."
+                " So far " (nothing_arrived(row, now)) " Postrider tries a few deliveries now and sends the rest once they \
+                 arrive. Until then events wait here and use up no retry."
             }
         }
     }
