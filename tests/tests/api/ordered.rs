@@ -2,7 +2,7 @@
 
 use postrider_core::ids::{EventId, WebhookId};
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool};
 
 use crate::app::App;
 use crate::rows::{attempt, event, given_up_in_order, halted_key, key, keyed_event, waiting_in_order, webhook_id};
@@ -229,4 +229,105 @@ async fn a_recovery_keeps_the_order() {
         "select count(*) from postrider.delivery where place is null and due_at <= now()",
     )
     .await;
+}
+
+/// What a worker has locked of a webhook, in the order that everybody keeps.
+async fn lock(connection: &mut PgConnection, table: &'static str) {
+    let lock = format!("select from postrider.{table} for update");
+    connection.execute(AssertSqlSafe(lock)).await.unwrap();
+}
+
+#[tokio::test]
+async fn keys_are_locked_before_the_lane_and_the_lane_before_the_webhook() {
+    let app = App::start().await;
+    let path = app.webhook().await;
+    let webhook = webhook_id(&path);
+    for (method, tail, body) in [
+        ("POST", "/deliveries/{lost}/resend", json!({})),
+        ("POST", "/deliveries/{first}/resend", json!({})),
+        ("POST", "/halted-keys/release", json!({})),
+        (
+            "PATCH",
+            "",
+            json!({"onGiveUp": "skip", "isActive": true, "url": "https://example.org"}),
+        ),
+        ("POST", "/recover", json!({"since": "2026-01-01T00:00:00Z"})),
+    ] {
+        app.pool
+            .execute("truncate postrider.ordered_key, postrider.delivery, postrider.dead_letter")
+            .await
+            .unwrap();
+        halted_key(&app.pool, webhook, "a", 1).await;
+        key(&app.pool, webhook, "b").await;
+        let (lost, first) = (
+            keyed_event(&app.pool, 10, "a").await,
+            keyed_event(&app.pool, 9, "b").await,
+        );
+        given_up_in_order(&app.pool, webhook, lost, 5, 1).await;
+        waiting_in_order(&app.pool, webhook, first, "b", 2).await;
+        let tail = tail
+            .replace("{lost}", &lost.to_string())
+            .replace("{first}", &first.to_string());
+        let called = format!("{path}{tail}");
+
+        let mut worker = app.pool.begin().await.unwrap();
+        lock(&mut worker, "ordered_key").await;
+        let call = app.call(method, &called, &body);
+        let work = async {
+            app.wait_for(
+                1,
+                "select count(*) from pg_stat_activity
+                  where datname = current_database() and application_name = 'postrider-api' and wait_event_type = 'Lock'",
+            )
+            .await;
+            lock(&mut worker, "lane").await;
+            lock(&mut worker, "webhook").await;
+            worker.commit().await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(call, work);
+        assert!((200..300).contains(&answer.status), "{method} {called}: {answer:?}");
+        app.wait_for(0, "select count(*) from postrider.job where finished_at is null")
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_comes_first_is_seen() {
+    let app = App::start().await;
+    let path = app.webhook().await;
+    let webhook = webhook_id(&path);
+    key(&app.pool, webhook, "a").await;
+    let (lost, later) = (
+        keyed_event(&app.pool, 10, "a").await,
+        keyed_event(&app.pool, 9, "a").await,
+    );
+    given_up_in_order(&app.pool, webhook, lost, 5, 1).await;
+    waiting_in_order(&app.pool, webhook, later, "a", 2).await;
+
+    // The call has looked at everything else when it meets the lock.
+    let mut worker = app.pool.begin().await.unwrap();
+    lock(&mut worker, "ordered_key").await;
+    let work = async {
+        app.wait_for(
+            1,
+            "select count(*) from pg_stat_activity
+              where datname = current_database() and application_name = 'postrider-api' and wait_event_type = 'Lock'",
+        )
+        .await;
+        worker
+            .execute("update postrider.delivery set token = 9 where place = 2")
+            .await
+            .unwrap();
+        worker
+            .execute("update postrider.ordered_key set due_at = now() + interval '25 seconds'")
+            .await
+            .unwrap();
+        worker.commit().await.unwrap();
+    };
+    tokio::join!(resend(&app, &path, lost), work);
+    assert_eq!(state_of(&app.pool, "a").await, (false, false));
+    assert_eq!(
+        in_order(&app.pool, webhook).await,
+        [(lost.0, "a".into(), 1), (later.0, "a".into(), 2)]
+    );
 }
