@@ -7,6 +7,7 @@ set local lock_timeout = '5s';
 alter table postrider.lane
     add column opened_at timestamptz,
     add column open_until timestamptz,
+    add column is_probing boolean not null default false,
     add column trips smallint not null default 0,
     add column failing_since timestamptz,
     add column last_failed_at timestamptz;
@@ -14,10 +15,14 @@ alter table postrider.lane
 comment on column postrider.lane.opened_at is
     'When the breaker opened; null while it is closed. New deliveries wait in the lane meanwhile.';
 comment on column postrider.lane.open_until is
-    'When the open breaker lets a few probes through; past while they are on their way. Null while it is closed.';
+    'Until when the open breaker lets nothing through, then a few probes; while they are on their way, when their claim ends. '
+    'Null while it is closed.';
+comment on column postrider.lane.is_probing is 'Whether probes of the open breaker are on their way.';
 comment on column postrider.lane.trips is 'How often the breaker opened since it was last closed: each time for twice as long.';
 comment on column postrider.lane.failing_since is 'First failure after the last success; null when the last attempt succeeded.';
 comment on column postrider.lane.last_failed_at is 'Last failure.';
+
+create index lane_failing on postrider.lane (failing_since) where failing_since is not null;
 
 comment on column postrider.webhook.disabled_reason is
     'Why postrider deactivated it: gone (the receiver answered 410), or failing (nothing but failures for days).';
@@ -32,7 +37,8 @@ comment on column postrider.delivery.probes is
     'Attempts that were probes of an open breaker and do not count against the retries of the webhook.';
 
 -- Events that several workers died with are claimed alone. There are hardly ever any.
-create index outbox_suspect on postrider.outbox (redelivery, bucket, event_id) where redelivery >= 2;
+create index outbox_suspect on postrider.outbox (redelivery, event_id) where redelivery >= 2;
+create index delivery_suspect on postrider.delivery (webhook_id, due_at) where redelivery >= 1;
 
 -- Order -------------------------------------------------------------------------------------------------------------
 
@@ -343,12 +349,55 @@ comment on function postrider.drop_partitions(text, integer) is
     'Drops day partitions of a table older than the retention that no outbox, ordered, deferred, delivery or lease row still '
     'needs; returns how many.';
 
+-- Operational events --------------------------------------------------------------------------------------------------
+
+-- Tells a tenant, by an event like any other, what postrider did to one of its webhooks. Written only if another webhook of
+-- the tenant wants to know: the one it is about does not get it.
+create function postrider.tell(about bigint, event_type text, data json) returns bigint
+    language sql volatile
+as $$
+    select postrider.enqueue(w.tenant, event_type, data)
+      from postrider.webhook w
+     where w.id = about
+       and exists (select from postrider.webhook o
+                    where o.tenant = w.tenant and o.id <> w.id and o.is_active and o.event_types && array[event_type, '*'])
+$$;
+comment on function postrider.tell(bigint, text, json) is
+    'Writes an operational event about a webhook if another webhook of its tenant is subscribed to it; returns its id, or null.';
+
+create function postrider.tell_disabled(webhook_id bigint, reason text) returns bigint
+    language sql volatile
+as $$
+    select postrider.tell(w.id, 'WEBHOOK_DISABLED', json_build_object(
+               'webhookId', 'webhook_' || w.id, 'name', w.name, 'url', w.url, 'reason', reason,
+               'disabledAt', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))
+      from postrider.webhook w
+     where w.id = tell_disabled.webhook_id
+$$;
+comment on function postrider.tell_disabled(bigint, text) is
+    'Writes the event WEBHOOK_DISABLED, if anybody wants it; returns its id, or null.';
+
+-- Not about a delivery of these events themselves: they would never end.
+create function postrider.tell_exhausted(webhook_id bigint, event_id bigint, attempts smallint, reason text) returns bigint
+    language sql volatile
+as $$
+    select postrider.tell(w.id, 'DELIVERY_EXHAUSTED', json_build_object(
+               'webhookId', 'webhook_' || w.id, 'deliveryId', 'evt_' || e.id, 'event', e.type, 'attempts', attempts,
+               'reason', reason))
+      from postrider.webhook w
+      join postrider.event e on e.bucket = hashtextextended(w.tenant, 0) & 255 and e.id = tell_exhausted.event_id
+     where w.id = tell_exhausted.webhook_id and e.type not in ('WEBHOOK_DISABLED', 'DELIVERY_EXHAUSTED')
+$$;
+comment on function postrider.tell_exhausted(bigint, bigint, smallint, text) is
+    'Writes the event DELIVERY_EXHAUSTED, if anybody wants it; returns its id, or null.';
+
 -- Roles -------------------------------------------------------------------------------------------------------------
 
-revoke all on function postrider.take_places() from public;
+revoke all on function postrider.take_places(), postrider.tell(bigint, text, json), postrider.tell_disabled(bigint, text),
+    postrider.tell_exhausted(bigint, bigint, smallint, text) from public;
 revoke all on postrider.ordered, postrider.ordered_key, postrider.turn from public;
 grant select, insert, update, delete on postrider.ordered, postrider.ordered_key to postrider_worker;
 grant select, update on postrider.turn to postrider_worker;
 grant select, insert, update, delete on postrider.ordered_key to postrider_api;
--- Workers report what they did to webhooks as events of the tenant.
-grant execute on function postrider.enqueue(text, text, json, text, text, timestamptz) to postrider_worker;
+grant execute on function postrider.enqueue(text, text, json, text, text, timestamptz), postrider.tell(bigint, text, json),
+    postrider.tell_disabled(bigint, text), postrider.tell_exhausted(bigint, bigint, smallint, text) to postrider_worker;
