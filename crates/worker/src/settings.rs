@@ -8,6 +8,8 @@ use postrider_core::address::AddressPolicy;
 use postrider_core::secret::KeyRing;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::breaker::BreakerPolicy;
+
 /// How a worker learns that an event was committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
@@ -45,6 +47,10 @@ pub struct Settings {
     pub park_after: Duration,
     /// Limit of opening a connection, TLS included.
     pub connect_timeout: Duration,
+    /// When the breaker of a webhook opens.
+    pub breaker: BreakerPolicy,
+    /// A webhook of which every attempt has failed for so many days is deactivated; zero: never.
+    pub disable_after_days: u32,
     /// Longest delay between two attempts.
     pub retry_delay_cap: Duration,
     /// `Retry-After` below this is raised to it.
@@ -90,6 +96,12 @@ impl Settings {
             lease_time: Duration::from_secs(15),
             park_after: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(5),
+            breaker: BreakerPolicy {
+                failures: 10,
+                open: Duration::from_secs(10),
+                longest_open: Duration::from_secs(3600),
+            },
+            disable_after_days: 5,
             retry_delay_cap: Duration::from_secs(3600),
             retry_after_floor: Duration::from_secs(1),
             retry_after_cap: Duration::from_secs(3600),

@@ -148,6 +148,30 @@ const WORKER: &[Key] = &[
         "Limit of opening a connection, TLS included",
     ),
     key(
+        "worker_breaker_failures",
+        "10",
+        "failures",
+        "So many failures in a row open the breaker of a webhook: its deliveries wait in its lane",
+    ),
+    key(
+        "worker_breaker_open_ms",
+        "10000",
+        "milliseconds",
+        "How long an open breaker waits for its first probes; each time they fail, twice as long",
+    ),
+    key(
+        "worker_breaker_longest_open_ms",
+        "3600000",
+        "milliseconds",
+        "Longest wait of an open breaker",
+    ),
+    key(
+        "worker_disable_after_days",
+        "5",
+        "days",
+        "A webhook of which every attempt failed for so long is deactivated; 0: never",
+    ),
+    key(
         "worker_retry_delay_cap_ms",
         "3600000",
         "milliseconds",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postrider_core::address::AddressPolicy;
 use postrider_core::secret::KeyRing;
-use postrider_worker::{Settings, Wake};
+use postrider_worker::{BreakerPolicy, Settings, Wake};
 
 use super::reader::Reader;
 
@@ -36,6 +36,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<WorkerConfig> {
     let lease_time = lease_time(reader, heartbeat_interval);
     let park_after = reader.milliseconds("worker_park_after_ms", 10..=60_000);
     let connect_timeout = reader.milliseconds("worker_connect_timeout_ms", 100..=60_000);
+    let breaker = breaker(reader);
+    let disable_after_days = reader.number("worker_disable_after_days", 0..=365);
     let retry_delay_cap = reader.milliseconds("worker_retry_delay_cap_ms", 1000..=7 * 24 * HOUR_MS);
     let retry_after_floor = reader.milliseconds("worker_retry_after_floor_ms", 0..=HOUR_MS);
     let retry_after_cap = retry_after_cap(reader, retry_after_floor);
@@ -58,6 +60,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<WorkerConfig> {
             lease_time: lease_time?,
             park_after: park_after?,
             connect_timeout: connect_timeout?,
+            breaker: breaker?,
+            disable_after_days: disable_after_days?,
             retry_delay_cap: retry_delay_cap?,
             retry_after_floor: retry_after_floor?,
             retry_after_cap: retry_after_cap?,
@@ -118,6 +122,24 @@ fn lease_time(reader: &mut Reader<'_>, heartbeat_interval: Option<Duration>) -> 
         );
     }
     Some(lease_time)
+}
+
+fn breaker(reader: &mut Reader<'_>) -> Option<BreakerPolicy> {
+    let failures = reader.number("worker_breaker_failures", 1..=1_000_000);
+    let open = reader.milliseconds("worker_breaker_open_ms", 100..=24 * HOUR_MS);
+    let longest_open = reader.milliseconds("worker_breaker_longest_open_ms", 100..=24 * HOUR_MS);
+    let (open, longest_open) = (open?, longest_open?);
+    if longest_open < open {
+        return reader.wrong(
+            "worker_breaker_longest_open_ms",
+            "must not be below worker_breaker_open_ms".to_owned(),
+        );
+    }
+    Some(BreakerPolicy {
+        failures: failures?,
+        open,
+        longest_open,
+    })
 }
 
 fn retry_after_cap(reader: &mut Reader<'_>, floor: Option<Duration>) -> Option<Duration> {
