@@ -193,7 +193,8 @@ impl Product {
         self.wait_for(
             0,
             "select (select count(*) from postrider.outbox) + (select count(*) from postrider.lease)
-                  + (select count(*) from postrider.delivery) + (select count(*) from postrider.deferred)",
+                  + (select count(*) from postrider.delivery) + (select count(*) from postrider.deferred)
+                  + (select count(*) from postrider.ordered)",
         )
         .await;
     }

@@ -1,11 +1,14 @@
 //! Claim: take waiting events from the outbox under a lease.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use postrider_core::ids::{EventId, WebhookId};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
+
+use crate::flood::Floods;
 
 /// Number of buckets: `hash(tenant) % 256`.
 const BUCKETS: usize = 256;
@@ -18,6 +21,10 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct Subscription {
     pub(crate) webhook: WebhookId,
     pub(crate) version: i64,
+    /// Whether the breaker of its lane was open.
+    pub(crate) is_open: bool,
+    /// Whether its last attempt had failed.
+    pub(crate) is_failing: bool,
 }
 
 /// An event taken from the outbox.
@@ -29,6 +36,8 @@ pub(crate) struct Claimed {
     pub(crate) tenant: String,
     pub(crate) event_type: String,
     pub(crate) payload: String,
+    /// Whether some webhooks have their delivery already.
+    pub(crate) may_be_settled: bool,
 }
 
 /// Events of one tenant and type, and the webhooks subscribed to them.
@@ -47,6 +56,36 @@ pub(crate) struct Batch {
     pub(crate) payload_bytes: usize,
 }
 
+/// Where to look for events: those of a bucket with ids in a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Range {
+    bucket: i16,
+    after: i64,
+    up_to: i64,
+    most: usize,
+}
+
+impl Range {
+    /// This one event.
+    pub(crate) fn only(bucket: i16, event: EventId) -> Self {
+        Self {
+            bucket,
+            after: event.0 - 1,
+            up_to: event.0,
+            most: 1,
+        }
+    }
+}
+
+/// Which events to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// All but suspects.
+    Ordinary,
+    /// Suspects: events that workers died with more than once.
+    Suspects,
+}
+
 /// What the worker remembers between claims: it makes them cheap and fair, and losing it loses nothing.
 #[derive(Debug)]
 pub(crate) struct ClaimCursor {
@@ -56,6 +95,7 @@ pub(crate) struct ClaimCursor {
     /// Rotates the order of the buckets, so that a full batch does not favour the first ones.
     first_bucket: usize,
     last_sweep: Option<tokio::time::Instant>,
+    pub(crate) floods: Floods,
 }
 
 impl ClaimCursor {
@@ -65,6 +105,7 @@ impl ClaimCursor {
             per_bucket: usize::MAX,
             first_bucket: 0,
             last_sweep: None,
+            floods: Floods::default(),
         }
     }
 
@@ -73,29 +114,47 @@ impl ClaimCursor {
         self.last_sweep = None;
     }
 
-    fn begin(&mut self) -> (Vec<i16>, Vec<i64>) {
+    fn begin(&mut self, limit: usize) -> Vec<Range> {
         if self.last_sweep.is_none_or(|at| at.elapsed() >= SWEEP_INTERVAL) {
             self.low_water = [0; BUCKETS];
             self.last_sweep = Some(tokio::time::Instant::now());
         }
+        let most = self.per_bucket.min(limit);
         let order = (0..BUCKETS).map(|place| (place + self.first_bucket) % BUCKETS);
-        order.map(|bucket| (bucket as i16, self.low_water[bucket])).unzip()
+        let ranges = order.map(|bucket| Range {
+            bucket: bucket as i16,
+            after: self.low_water[bucket],
+            up_to: i64::MAX,
+            most: self.floods.limit(bucket as i16).map_or(most, |room| most.min(room)),
+        });
+        ranges.filter(|range| range.most > 0).collect()
     }
 
-    fn end(&mut self, batch: Option<&Batch>, limit: usize) {
+    /// Learns from a claim that looked at these ranges of whole buckets, and at those single events behind floods.
+    fn end(&mut self, looked_at: &[Range], behind: &[Range], batch: Option<&Batch>, limit: usize) {
+        let behind: HashSet<i64> = behind.iter().map(|range| range.up_to).collect();
         let mut seen = [false; BUCKETS];
         for event in batch
             .iter()
             .flat_map(|batch| &batch.groups)
             .flat_map(|group| &group.events)
         {
-            let bucket = event.bucket as usize;
-            seen[bucket] = true;
-            self.low_water[bucket] = self.low_water[bucket].max(event.event.0);
+            // One found behind a flood says nothing about what lies before it.
+            if behind.is_empty() || !behind.contains(&event.event.0) {
+                let bucket = event.bucket as usize;
+                seen[bucket] = true;
+                self.low_water[bucket] = self.low_water[bucket].max(event.event.0);
+            }
+        }
+        let full = batch.is_some_and(|batch| batch.events >= limit);
+        if !full {
+            for range in looked_at.iter().filter(|range| !seen[range.bucket as usize]) {
+                self.floods.ran_dry(range.bucket);
+            }
         }
         let buckets_with_work = seen.iter().filter(|seen| **seen).count().max(1);
         self.per_bucket = limit.div_ceil(buckets_with_work);
-        if batch.is_some_and(|batch| batch.events >= limit) {
+        if full {
             // The batch ended inside some bucket; go on behind the last one that contributed.
             self.first_bucket = (self.first_bucket + buckets_with_work) % BUCKETS;
         }
@@ -109,18 +168,49 @@ pub(crate) async fn claim(
     cursor: &mut ClaimCursor,
     limit: usize,
 ) -> sqlx::Result<Option<Batch>> {
-    let (buckets, low_water) = cursor.begin();
+    let behind = cursor.floods.look_behind(connection).await?;
+    let whole = cursor.begin(limit);
+    let ranges = [behind.as_slice(), whole.as_slice()].concat();
+    let batch = claim_ranges(connection, worker, &ranges, limit, Which::Ordinary).await?;
+    cursor.end(&whole, &behind, batch.as_ref(), limit);
+    Ok(batch)
+}
+
+/// Takes one event that more than one worker died with; `None` when there is none.
+pub(crate) async fn claim_suspect(connection: &mut PgConnection, worker: Uuid) -> sqlx::Result<Option<Batch>> {
+    let suspect: Option<(i16, i64)> = sqlx::query_as(
+        "-- claim_suspect: those that fewer workers died with come first, so that each is cleared before the next is tried
+         select o.bucket, o.event_id from postrider.outbox o
+          where o.redelivery >= 2 order by o.redelivery, o.event_id limit 1",
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some((bucket, event)) = suspect else {
+        return Ok(None);
+    };
+    let range = Range::only(bucket, EventId(event));
+    claim_ranges(connection, worker, &[range], 1, Which::Suspects).await
+}
+
+async fn claim_ranges(
+    connection: &mut PgConnection,
+    worker: Uuid,
+    ranges: &[Range],
+    limit: usize,
+    which: Which,
+) -> sqlx::Result<Option<Batch>> {
+    let column = |value: fn(&Range) -> i64| ranges.iter().map(value).collect::<Vec<i64>>();
     let rows = sqlx::query(include_str!("claim.sql"))
         .bind(worker)
-        .bind(buckets)
-        .bind(low_water)
-        .bind(cursor.per_bucket.min(limit) as i64)
+        .bind(ranges.iter().map(|range| range.bucket).collect::<Vec<i16>>())
+        .bind(column(|range| range.after))
+        .bind(column(|range| range.up_to))
+        .bind(ranges.iter().map(|range| range.most as i32).collect::<Vec<i32>>())
         .bind(limit as i64)
+        .bind(which == Which::Suspects)
         .fetch_all(connection)
         .await?;
-    let batch = read_batch(&rows)?;
-    cursor.end(batch.as_ref(), limit);
-    Ok(batch)
+    read_batch(&rows)
 }
 
 fn read_batch(rows: &[PgRow]) -> sqlx::Result<Option<Batch>> {
@@ -134,10 +224,12 @@ fn read_batch(rows: &[PgRow]) -> sqlx::Result<Option<Batch>> {
     for row in rows {
         if let Some(flat) = row.try_get::<Option<Vec<i64>>, _>(7)? {
             let subscriptions = flat
-                .chunks_exact(2)
-                .map(|pair| Subscription {
-                    webhook: WebhookId(pair[0]),
-                    version: pair[1],
+                .chunks_exact(3)
+                .map(|one| Subscription {
+                    webhook: WebhookId(one[0]),
+                    version: one[1],
+                    is_open: one[2] & 1 != 0,
+                    is_failing: one[2] & 2 != 0,
                 })
                 .collect();
             batch.groups.push(ClaimedGroup {
@@ -154,6 +246,7 @@ fn read_batch(rows: &[PgRow]) -> sqlx::Result<Option<Batch>> {
             tenant: row.try_get(4)?,
             event_type: row.try_get(5)?,
             payload,
+            may_be_settled: row.try_get(8)?,
         };
         batch
             .groups
@@ -165,19 +258,23 @@ fn read_batch(rows: &[PgRow]) -> sqlx::Result<Option<Batch>> {
     Ok(Some(batch))
 }
 
-/// Of a redelivered event: the webhooks for which the worker that died had settled it.
-pub(crate) async fn settled(connection: &mut PgConnection, event: EventId, webhooks: &[i64]) -> sqlx::Result<Vec<i64>> {
-    sqlx::query_scalar(
+/// Of these pairs of event and webhook, those whose delivery was settled or waits in its lane.
+pub(crate) async fn settled(
+    connection: &mut PgConnection,
+    events: &[i64],
+    webhooks: &[i64],
+) -> sqlx::Result<HashSet<(i64, i64)>> {
+    let pairs: Vec<(i64, i64)> = sqlx::query_as(
         "-- settled
-         select a.webhook_id from postrider.attempt a
-          where a.event_id = $1 and a.webhook_id = any ($2) and a.error is null
-         union
-         select d.webhook_id from postrider.delivery d where d.event_id = $1 and d.webhook_id = any ($2)
-         union
-         select d.webhook_id from postrider.dead_letter d where d.event_id = $1 and d.webhook_id = any ($2)",
+         select p.event_id, p.webhook_id from unnest($1::bigint[], $2::bigint[]) as p (event_id, webhook_id)
+          where exists (select from postrider.attempt a
+                         where a.webhook_id = p.webhook_id and a.event_id = p.event_id and a.error is null)
+             or exists (select from postrider.delivery d where d.webhook_id = p.webhook_id and d.event_id = p.event_id)
+             or exists (select from postrider.dead_letter d where d.webhook_id = p.webhook_id and d.event_id = p.event_id)",
     )
-    .bind(event.0)
+    .bind(events)
     .bind(webhooks)
     .fetch_all(connection)
-    .await
+    .await?;
+    Ok(pairs.into_iter().collect())
 }

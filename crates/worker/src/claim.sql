@@ -1,5 +1,6 @@
 -- claim: moves the oldest waiting events of each bucket from the outbox into one new lease of this worker.
--- $1 worker, $2 buckets, $3 for each bucket the low-water id, $4 most events of one bucket, $5 most events.
+-- $1 worker; ranges to look at: $2 their buckets, $3 ids after this, $4 up to this, $5 most events of each; $6 most events in
+-- all, $7 whether to take suspects, events that workers died with, or all others.
 with me as materialized (
     -- A worker that was declared dead must not claim: nobody would reclaim from it in time.
     -- Its commit need not wait for the disk: losing a claim in a crash only means claiming again.
@@ -7,18 +8,18 @@ with me as materialized (
 ), picked as materialized (
     select q.*
       from me
-     cross join unnest($2::smallint[], $3::bigint[]) as b (bucket, low)
+     cross join unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::integer[]) as b (bucket, low, high, most)
      cross join lateral (
         -- Ids up to the low-water mark were seen: skipping them steps over the dead index entries that an open
         -- transaction somewhere keeps alive. Without it a held transaction slows every claim.
-        select o.ctid as place, o.bucket, o.event_id, o.tenant, o.redelivery
+        select o.ctid as place, o.bucket, o.event_id, o.tenant, o.redelivery, o.placed
           from postrider.outbox o
-         where o.bucket = b.bucket and o.event_id > b.low
+         where o.bucket = b.bucket and o.event_id > b.low and o.event_id <= b.high and (o.redelivery >= 2) = $7
          order by o.event_id
-         limit $4
+         limit b.most
            for update skip locked
      ) q
-     limit $5
+     limit $6
 ), removed as (
     -- By place: the rows are locked, so they cannot move. A join on the key costs twice as much.
     delete from postrider.outbox where ctid = any (array(select p.place from picked p))
@@ -31,13 +32,17 @@ with me as materialized (
 )
 select l.id as lease_id, p.event_id, p.bucket, p.redelivery, p.tenant, e.type, e.payload::text as payload,
        -- Subscriptions are the same for all events of a tenant and type: only the first row of each group carries them,
-       -- as id, version, id, version …
+       -- as id, version, state of the lane (1: its breaker is open, 2: it is failing), id, version …
        case when row_number() over (partition by p.tenant, e.type order by p.event_id) = 1 then
-            array(select unnest(array[w.id, w.version])
+            array(select unnest(array[w.id, w.version, case when n.opened_at is not null then 3
+                                                            when n.failing_since is not null then 2 else 0 end])
                     from postrider.webhook w
+                    left join postrider.lane n on n.webhook_id = w.id
                    where w.tenant = p.tenant and w.is_active and w.event_types && array[e.type, '*']
                    order by w.id)
-       end as subscriptions
+       end as subscriptions,
+       -- Whether some webhooks have their delivery already: it came by way of ordered, or a worker died with it.
+       p.placed or p.redelivery > 0 as may_be_settled
   from picked p
  cross join leased l
   join postrider.event e on e.bucket = p.bucket and e.id = p.event_id

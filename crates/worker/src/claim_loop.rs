@@ -7,20 +7,27 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::batch_size::BatchSize;
-use crate::claim::{ClaimCursor, claim};
+use crate::claim::{Batch, ClaimCursor, claim, claim_suspect};
 use crate::context::{Context, places};
 use crate::database::OwnConnection;
 use crate::deferred::release_deferred;
-use crate::deliver::deliver;
+use crate::deliver::{deliver, unless_parked};
 use crate::fan_out::{Delivery, fan_out};
 use crate::give_back::give_back_unknown;
 use crate::lane::{claim_lanes, next_due, read_deliveries};
 use crate::metrics;
+use crate::order::place_ordered;
 use crate::settings::Wake;
 use crate::wake::{Gate, Sleeper};
 
 /// Looks this often while a producer holds the gate open in the middle of its transaction.
 const PRODUCER_POLL: Duration = Duration::from_millis(10);
+
+/// Ordered events are looked for when nothing else was found, and this often all the same.
+const ORDERED_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Suspects are looked for this often, unless there was one.
+const SUSPECT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Of the events of a look, one in so many may come from lanes.
 const LANE_SHARE: usize = 4;
@@ -57,6 +64,8 @@ struct Feeder {
     sleeper: Option<Sleeper>,
     /// Whether producers know that this worker is about to sleep.
     gate: Option<Gate>,
+    next_ordered: Instant,
+    next_suspect: Instant,
 }
 
 impl Feeder {
@@ -70,6 +79,8 @@ impl Feeder {
             has_failed: false,
             sleeper: None,
             gate: None,
+            next_ordered: Instant::now(),
+            next_suspect: Instant::now(),
         }
     }
 
@@ -127,6 +138,12 @@ impl Feeder {
             .split(permits.num_permits() / LANE_SHARE)
             .expect("a share is not more than the whole");
         let mut found = self.look_at_outbox(permits).await?;
+        if found == 0 || self.next_ordered <= Instant::now() {
+            found += self.look_at_ordered().await?;
+        }
+        if self.next_suspect <= Instant::now() {
+            found += self.look_at_suspects().await?;
+        }
         if self.context.lane_clock.is_due() {
             found += self.look_at_lanes(lane_permits).await?;
         }
@@ -151,23 +168,65 @@ impl Feeder {
             .run(|connection| claim(connection, worker, cursor, permits.num_permits()))
             .await?;
         let Some(batch) = batch else { return Ok(0) };
-        context.leases.remember(batch.lease_id);
+        metrics::claimed(batch.events, begun.elapsed());
         let (events, payload_bytes) = (batch.events, batch.payload_bytes);
-        metrics::claimed(events, begun.elapsed());
-        let lease_id = batch.lease_id;
-        let deliveries = match connection
-            .run(|connection| fan_out(context, connection, batch, permits))
-            .await
-        {
-            Ok(deliveries) => deliveries,
-            Err(error) => {
-                context.leases.forget(&[lease_id]);
-                return Err(error);
-            }
-        };
+        let deliveries = self.spread(batch, permits, None).await?;
         self.batch_size.learn(events, payload_bytes, deliveries.len());
+        self.cursor.floods.learn(&deliveries);
         self.hand_out(deliveries);
         Ok(events)
+    }
+
+    /// The deliveries of a claimed batch.
+    async fn spread(
+        &mut self,
+        batch: Batch,
+        permits: OwnedSemaphorePermit,
+        alone: Option<OwnedSemaphorePermit>,
+    ) -> sqlx::Result<Vec<Delivery>> {
+        let context = &self.context;
+        let lease_id = batch.lease_id;
+        context.leases.remember(lease_id);
+        let connection = self.connection.get(&context.database).await?;
+        let deliveries = connection
+            .run(|connection| fan_out(context, connection, batch, permits, alone))
+            .await;
+        if deliveries.is_err() {
+            context.leases.forget(&[lease_id]);
+        }
+        deliveries
+    }
+
+    async fn look_at_ordered(&mut self) -> sqlx::Result<usize> {
+        let connection = self.connection.get(&self.context.database).await?;
+        let moved = connection.run(place_ordered).await?;
+        self.next_ordered = Instant::now() + ORDERED_INTERVAL;
+        if moved > 0 {
+            // Those that go on to the outbox have ids below the low-water mark.
+            self.cursor.sweep();
+            self.context.lane_clock.due_within(Duration::ZERO);
+        }
+        Ok(moved as usize)
+    }
+
+    /// Tries one event that workers died with, unless one is on its way.
+    async fn look_at_suspects(&mut self) -> sqlx::Result<usize> {
+        self.next_suspect = Instant::now() + SUSPECT_INTERVAL;
+        let Ok(alone) = self.context.alone.clone().try_acquire_owned() else {
+            return Ok(0);
+        };
+        let Some(permits) = self.places(1).await else {
+            return Ok(0);
+        };
+        let connection = self.connection.get(&self.context.database).await?;
+        let worker = self.context.identity.worker();
+        let batch = connection.run(|connection| claim_suspect(connection, worker)).await?;
+        let Some(batch) = batch else { return Ok(0) };
+        // There may be more: the next is tried as soon as this one is done.
+        self.next_suspect = Instant::now();
+        let deliveries = self.spread(batch, permits, Some(alone)).await?;
+        self.hand_out(deliveries);
+        Ok(1)
     }
 
     async fn look_at_lanes(&mut self, permits: OwnedSemaphorePermit) -> sqlx::Result<usize> {
@@ -180,7 +239,7 @@ impl Feeder {
         let saturated = context.webhooks.saturated();
         let limit = permits.num_permits();
         let claimed = connection
-            .run(|connection| claim_lanes(connection, &saturated, limit))
+            .run(|connection| claim_lanes(context, connection, &saturated, limit))
             .await?;
         let lanes = claimed.lanes;
         if lanes == 0 {
@@ -198,6 +257,9 @@ impl Feeder {
 
     fn hand_out(&self, deliveries: Vec<Delivery>) {
         for delivery in deliveries {
+            let Some(delivery) = unless_parked(&self.context, delivery) else {
+                continue;
+            };
             let context = self.context.clone();
             self.context.deliveries.spawn(async move {
                 let _end_with_me = context.end_on_panic();
@@ -226,6 +288,7 @@ impl Feeder {
             }
             Some(_) => self.context.settings.poll_interval,
         };
+        let longest = self.cursor.floods.next_look().map_or(longest, |look| longest.min(look));
         let context = &self.context;
         tokio::select! {
             slept = sleeper.sleep(longest.min(context.lane_clock.time_left())) => slept?,
@@ -241,6 +304,7 @@ impl Feeder {
 
     async fn doze(&self, longest: Duration) {
         let clock = &self.context.lane_clock;
+        let longest = self.cursor.floods.next_look().map_or(longest, |look| longest.min(look));
         tokio::select! {
             () = tokio::time::sleep(longest.min(clock.time_left())) => {}
             () = clock.moved_earlier() => {}

@@ -43,6 +43,8 @@ pub(crate) struct Context {
     pub(crate) slots: Arc<Semaphore>,
     /// Requests open beyond these, because their receivers are slow.
     pub(crate) slow_slots: Arc<Semaphore>,
+    /// The right to try a suspect, an event that workers died with: one at a time, so that it is known which it was.
+    pub(crate) alone: Arc<Semaphore>,
 }
 
 impl Context {
@@ -72,6 +74,7 @@ impl Context {
             places: Arc::new(Semaphore::new(places(&settings))),
             slots: Arc::new(Semaphore::new(settings.concurrency)),
             slow_slots: Arc::new(Semaphore::new(settings.concurrency * SLOW_FACTOR)),
+            alone: Arc::new(Semaphore::new(1)),
             settings,
         })
     }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::backlog::measure_backlog;
 use crate::context::Context;
+use crate::disable::disable_failing;
 use crate::give_back::{database_time, give_back_of_dead_workers, give_back_unknown};
 use crate::identity::heartbeat;
 use crate::metrics;
@@ -16,6 +17,7 @@ use crate::stats::fold_stats;
 
 const TICK: Duration = Duration::from_secs(1);
 const BACKLOG_INTERVAL: Duration = Duration::from_secs(10);
+const DISABLE_INTERVAL: Duration = Duration::from_secs(60);
 const PARTITION_INTERVAL: Duration = Duration::from_secs(3600);
 const PARTITION_RETRY: Duration = Duration::from_secs(60);
 
@@ -45,6 +47,7 @@ pub(crate) async fn maintain(context: Arc<Context>) {
 struct Chores {
     heartbeat: Timer,
     backlog: Timer,
+    disable: Timer,
     partitions: Timer,
     steadiness: Steadiness,
 }
@@ -87,6 +90,11 @@ impl Chores {
         if self.backlog.is_due(BACKLOG_INTERVAL) {
             connection.run(measure_backlog).await?;
             self.backlog.done();
+        }
+        if settings.disable_after_days > 0 && self.disable.is_due(DISABLE_INTERVAL) {
+            let days = settings.disable_after_days;
+            connection.run(|connection| disable_failing(connection, days)).await?;
+            self.disable.done();
         }
         if self.partitions.is_due(PARTITION_INTERVAL) {
             match connection.run(|connection| keep_partitions(connection, settings)).await {

@@ -37,6 +37,18 @@ pub const BACKLOG_OLDEST_AGE: &str = "postrider_backlog_oldest_age_seconds";
 pub const WAITING_DELIVERIES: &str = "postrider_waiting_deliveries";
 /// How long the most overdue lane has been due, in seconds.
 pub const LANE_OVERDUE: &str = "postrider_lane_overdue_seconds";
+/// Breakers of webhooks that opened, opened again after probes included.
+pub const BREAKER_OPENED: &str = "postrider_breaker_opened_total";
+/// Rounds of probes that open breakers let through.
+pub const BREAKER_PROBED: &str = "postrider_breaker_probed_total";
+/// Breakers that closed because the receiver was back.
+pub const BREAKER_CLOSED: &str = "postrider_breaker_closed_total";
+/// Webhooks whose breaker is open now.
+pub const BREAKERS_OPEN: &str = "postrider_breakers_open";
+/// Webhooks deactivated by postrider, by `reason`.
+pub const WEBHOOKS_DISABLED: &str = "postrider_webhooks_disabled_total";
+/// Ordering keys that wait for the owner of their webhook, because a delivery was given up.
+pub const HALTED_KEYS: &str = "postrider_halted_keys";
 /// Requests open now.
 pub const REQUESTS_IN_FLIGHT: &str = "postrider_requests_in_flight";
 /// Events of one claim.
@@ -85,6 +97,9 @@ fn begin_at_zero() {
         DUPLICATES_SKIPPED,
         PARKED,
         EVENTS_GIVEN_BACK,
+        BREAKER_OPENED,
+        BREAKER_PROBED,
+        BREAKER_CLOSED,
     ] {
         counter!(name).absolute(0);
     }
@@ -93,6 +108,9 @@ fn begin_at_zero() {
     }
     for reason in DeadLetterReason::ALL {
         counter!(DEAD_LETTERS, "reason" => reason.as_str()).absolute(0);
+    }
+    for reason in [DeadLetterReason::Gone, DeadLetterReason::Failing] {
+        counter!(WEBHOOKS_DISABLED, "reason" => reason.as_str()).absolute(0);
     }
     for statement in ["claim", "record", "maintenance", "register"] {
         counter!(DATABASE_ERRORS, "statement" => statement).absolute(0);
@@ -117,6 +135,15 @@ fn describe() {
         EVENTS_GIVEN_BACK,
         "Events of dead workers and lost claims that went back to the outbox."
     );
+    describe_counter!(
+        BREAKER_OPENED,
+        "Breakers of webhooks that opened, opened again after probes included."
+    );
+    describe_counter!(BREAKER_PROBED, "Rounds of probes that open breakers let through.");
+    describe_counter!(BREAKER_CLOSED, "Breakers that closed because the receiver was back.");
+    describe_gauge!(BREAKERS_OPEN, "Webhooks whose breaker is open now.");
+    describe_counter!(WEBHOOKS_DISABLED, "Webhooks deactivated by postrider, by reason.");
+    describe_gauge!(HALTED_KEYS, "Ordering keys that wait for the owner of their webhook.");
     describe_gauge!(
         BACKLOG_EVENTS,
         "Events waiting in the outbox; counts to 1000000 at most."
@@ -193,6 +220,27 @@ pub(crate) fn backlog(events: i64, oldest_age_seconds: f64) {
 pub(crate) fn waiting(deliveries: i64, overdue_seconds: f64) {
     gauge!(WAITING_DELIVERIES).set(deliveries as f64);
     gauge!(LANE_OVERDUE).set(overdue_seconds);
+}
+
+pub(crate) fn breaker_opened() {
+    counter!(BREAKER_OPENED).increment(1);
+}
+
+pub(crate) fn breaker_probed() {
+    counter!(BREAKER_PROBED).increment(1);
+}
+
+pub(crate) fn breaker_closed() {
+    counter!(BREAKER_CLOSED).increment(1);
+}
+
+pub(crate) fn webhook_disabled(reason: DeadLetterReason, count: u64) {
+    counter!(WEBHOOKS_DISABLED, "reason" => reason.as_str()).increment(count);
+}
+
+pub(crate) fn standing_still(breakers_open: i64, halted_keys: i64) {
+    gauge!(BREAKERS_OPEN).set(breakers_open as f64);
+    gauge!(HALTED_KEYS).set(halted_keys as f64);
 }
 
 pub(crate) fn requests_in_flight(count: usize) {

@@ -12,6 +12,7 @@ use postrider_core::ids::{EventId, WebhookId};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::breaker::Change;
 use crate::judge::Outcome;
 
 pub(crate) use recorder::{Recorder, record_until_closed};
@@ -42,8 +43,8 @@ impl Lease {
 pub(crate) enum Hold {
     /// First attempt, claimed with the event: there is no `delivery` row.
     Lease(Arc<Lease>),
-    /// A row of a lane, claimed under this token.
-    Lane(i64),
+    /// A row of a lane, claimed under this token; in order when it is the first of its ordering key.
+    Lane { token: i64, in_order: bool },
 }
 
 /// One request on the wire, finished.
@@ -76,9 +77,16 @@ pub(crate) struct Entry {
     pub(crate) hold: Hold,
     /// Attempts made so far, this one included.
     pub(crate) attempts: i16,
+    /// Those of them that were probes and do not count against the retries.
+    pub(crate) probes: i16,
     pub(crate) attempt: Option<Attempt>,
     pub(crate) next: Next,
+    /// What the attempt changes about the webhook.
+    pub(crate) change: Option<Change>,
     /// The place it takes in the worker; free again once recorded.
     #[expect(dead_code, reason = "held, not read")]
     pub(crate) permit: Option<OwnedSemaphorePermit>,
+    /// Of a suspect: the right to be tried.
+    #[expect(dead_code, reason = "held, not read")]
+    pub(crate) alone: Option<Arc<OwnedSemaphorePermit>>,
 }

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::claim::Subscription;
+use crate::health::Health;
 use crate::judge::{Failure, RetryPolicy};
 use crate::settings::Settings;
 
@@ -38,14 +39,30 @@ pub(crate) struct Target {
 #[derive(Debug)]
 pub(crate) struct Webhook {
     pub(crate) id: WebhookId,
+    pub(crate) tenant: String,
     version: i64,
     /// A webhook that cannot be sent to fails its attempts with this.
     pub(crate) target: Result<Target, Failure>,
     pub(crate) is_paused: bool,
     pub(crate) timeout: Duration,
     pub(crate) retry: RetryPolicy,
+    pub(crate) max_in_flight: usize,
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) pacer: Pacer,
+    /// The same for all its versions.
+    pub(crate) health: Arc<Health>,
+}
+
+impl Webhook {
+    /// How many more deliveries this worker should take for it.
+    pub(crate) fn room(&self) -> usize {
+        self.health.room(self.max_in_flight)
+    }
+
+    /// Whether its new deliveries go to its lane at once.
+    pub(crate) fn parks(&self) -> bool {
+        self.is_paused || self.health.is_off_the_fast_path()
+    }
 }
 
 /// Spreads the starts of requests over time.
@@ -115,21 +132,34 @@ impl Webhooks {
             cache.retain(|_, webhook| Arc::strong_count(webhook) > 1);
         }
         for row in rows {
-            let webhook = Arc::new(compile(&row, settings)?);
+            let id = WebhookId(row.try_get("id")?);
+            let health = cache
+                .get(&id)
+                .map_or_else(Health::new, |webhook| webhook.health.clone());
+            let webhook = Arc::new(compile(&row, id, settings, health)?);
             cache.insert(webhook.id, webhook.clone());
             found.insert(webhook.id, webhook);
         }
         Ok(found)
     }
 
-    /// Webhooks that use all their slots here: claiming more for them would only fill the memory.
+    /// Webhooks for which this worker should take nothing more now: it would only fill the memory. What waits for them
+    /// is looked at again when there is room.
     pub(crate) fn saturated(&self) -> Vec<i64> {
         let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cache
-            .values()
-            .filter(|webhook| webhook.slots.available_permits() == 0)
-            .map(|webhook| webhook.id.0)
-            .collect()
+        let full = cache.values().filter(|webhook| webhook.room() == 0);
+        full.map(|webhook| {
+            webhook.health.set_lane_waits(true);
+            webhook.id.0
+        })
+        .collect()
+    }
+
+    /// How many deliveries to take for each of these, of which some may be unknown here.
+    pub(crate) fn rooms(&self, ids: &[i64], unknown: usize) -> Vec<i32> {
+        let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = |id: &i64| cache.get(&WebhookId(*id)).map_or(unknown, |webhook| webhook.room());
+        ids.iter().map(|id| room(id) as i32).collect()
     }
 }
 
@@ -147,15 +177,15 @@ async fn load(connection: &mut PgConnection, ids: &[i64]) -> sqlx::Result<Vec<Pg
     .await
 }
 
-fn compile(row: &PgRow, settings: &Settings) -> sqlx::Result<Webhook> {
-    let id = WebhookId(row.try_get("id")?);
-    let max_in_flight: i32 = row.try_get("max_in_flight")?;
+fn compile(row: &PgRow, id: WebhookId, settings: &Settings, health: Arc<Health>) -> sqlx::Result<Webhook> {
+    let max_in_flight = row.try_get::<i32, _>("max_in_flight")?.max(1) as usize;
     let target = compile_target(row, id, &settings.key_ring, &settings.address_policy)?;
     if let Err(failure) = &target {
         tracing::warn!(webhook = %id, reason = failure.detail, "webhook cannot be sent to");
     }
     Ok(Webhook {
         id,
+        tenant: row.try_get("tenant")?,
         version: row.try_get("version")?,
         target,
         is_paused: row.try_get("is_paused")?,
@@ -167,8 +197,10 @@ fn compile(row: &PgRow, settings: &Settings) -> sqlx::Result<Webhook> {
             retry_after_floor: settings.retry_after_floor,
             retry_after_cap: settings.retry_after_cap,
         },
-        slots: Arc::new(Semaphore::new(max_in_flight.max(1) as usize)),
+        max_in_flight,
+        slots: Arc::new(Semaphore::new(max_in_flight)),
         pacer: Pacer::new(row.try_get("rate_limit_per_second")?),
+        health,
     })
 }
 

@@ -97,7 +97,7 @@ async fn a_name_that_resolves_to_a_refused_address_is_not_connected_to() {
 async fn memory_stays_flat_under_receivers_that_answer_without_end() {
     let database = TestDatabase::new().await;
     let product = Product::on(&database);
-    let worker = product.worker().await;
+    let worker = product.worker_with(&[("worker_breaker_failures", "1000")]).await;
     let flood = Receiver::start_with(|_| Answer::Flood(1_000_000_000)).await;
     product.webhook_with("bot", &flood.url(), "max_retries = 0").await;
     product.commit_many("bot", 300).await;
@@ -120,11 +120,12 @@ async fn a_receiver_that_hangs_does_not_hold_up_others() {
     product.webhook("healthy", &healthy.url()).await;
     let _worker = product.worker().await;
     product.commit_many("hanging", 2000).await;
-    hanging.wait_for(32, SOON).await;
+    hanging.wait_for(4, SOON).await;
     let begun = Instant::now();
     product.commit_many("healthy", 100).await;
     healthy.wait_for(100, SOON).await;
     // Well before the hanging requests end, after 15 s.
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    assert!(hanging.count() < 100, "more than its slots: {}", hanging.count());
+    // One that has never answered has few slots, and it had them twice at most.
+    assert!(hanging.count() <= 8, "more than its slots: {}", hanging.count());
 }

@@ -137,8 +137,8 @@ async fn a_second_signal_stops_at_once_with_a_failing_code() {
     let receiver = Receiver::start_with(|_| Answer::Hang).await;
     product.webhook("bot", &receiver.url()).await;
     let mut worker = product.worker().await;
-    product.commit_many("bot", 5).await;
-    receiver.wait_for(5, SOON).await;
+    product.commit_many("bot", 4).await;
+    receiver.wait_for(4, SOON).await;
     worker.signal(Signal::SIGTERM);
     worker.wait_for_stderr(SOON, |log| log.contains("draining")).await;
     worker.signal(Signal::SIGTERM);

@@ -2,12 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bad_receivers;
+mod breaker;
 mod commit;
 mod crash;
 mod database_gone;
 mod deferred;
+mod disable;
+mod isolation;
 mod late_commit;
 mod lifecycle;
+mod operational;
+mod order;
+mod poison;
 mod request;
 mod retention;
 mod retry;

@@ -17,7 +17,7 @@ async fn figures_agree_with_history_before_and_after_folding() {
     let webhook = product
         .webhook_with("bot", &receiver.url(), "max_retries = 1, retry_delay_ms = 100")
         .await;
-    let _worker = product.worker().await;
+    let _worker = product.worker_with(&[("worker_breaker_failures", "1000")]).await;
     product.commit_many("bot", 300).await;
     product.wait_until_idle().await;
 

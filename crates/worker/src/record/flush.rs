@@ -8,6 +8,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::{Attempt, Entry, Hold, Next};
+use crate::breaker::Change;
 use crate::judge::Outcome;
 
 /// What the database said to a flush.
@@ -60,7 +61,17 @@ struct Postponed {
     events: Vec<i64>,
     tokens: Vec<i64>,
     attempts: Vec<i16>,
+    probes: Vec<i16>,
     delays_ms: Vec<i64>,
+}
+
+/// What attempts changed about webhooks: the last word on each.
+#[derive(Debug, Default)]
+struct Changes {
+    webhooks: Vec<i64>,
+    words: Vec<&'static str>,
+    open_ms: Vec<i64>,
+    trips: Vec<i16>,
 }
 
 #[derive(Debug, Default)]
@@ -83,14 +94,43 @@ pub(super) struct Flush {
     buried: Buried,
     finished_leases: Vec<i64>,
     gone_webhooks: Vec<i64>,
+    changes: Changes,
+    /// Whether a delivery in order is settled, so that the next of its key may go.
+    frees_a_key: bool,
     parked_in_flight: HashSet<(i64, i64)>,
+}
+
+const FAILED: &str = "failed";
+const RECOVERED: &str = "recovered";
+const OPENED: &str = "opened";
+
+impl Changes {
+    fn add(&mut self, webhook: i64, change: Change) {
+        let (word, open_ms, trips) = match change {
+            Change::Failed => (FAILED, 0, 0),
+            Change::Recovered { .. } => (RECOVERED, 0, 0),
+            Change::Opened { duration, trips } => (OPENED, duration.as_millis() as i64, trips),
+        };
+        let known = self.webhooks.iter().position(|known| *known == webhook);
+        let place = known.unwrap_or_else(|| {
+            self.webhooks.push(webhook);
+            self.words.push(word);
+            self.open_ms.push(open_ms);
+            self.trips.push(trips);
+            self.webhooks.len() - 1
+        });
+        // A straggler that fails takes nothing back.
+        if word != FAILED {
+            (self.words[place], self.open_ms[place], self.trips[place]) = (word, open_ms, trips);
+        }
+    }
 }
 
 impl Flush {
     /// Whether the entry must wait for the next flush: the row it changes is only written by this one, and one statement
     /// does not see its own writes.
     pub(super) fn must_precede(&self, entry: &Entry) -> bool {
-        matches!(entry.hold, Hold::Lane(_)) && self.parked_in_flight.contains(&(entry.webhook.0, entry.event.0))
+        matches!(entry.hold, Hold::Lane { .. }) && self.parked_in_flight.contains(&(entry.webhook.0, entry.event.0))
     }
 
     /// Adds an entry; what is left of it is the permit, to be dropped once the flush is recorded.
@@ -98,13 +138,16 @@ impl Flush {
         if let Some(attempt) = entry.attempt.take() {
             self.add_attempt(entry, attempt);
         }
+        if let Some(change) = entry.change {
+            self.changes.add(entry.webhook.0, change);
+        }
         match (&entry.hold, entry.next) {
             (_, Next::Delivered) => self.settle_if_lane(entry),
             (Hold::Lease(lease), Next::Wait(delay)) => self.wait(entry, lease.id, delay, false),
             (Hold::Lease(lease), Next::StillInFlight(delay)) => self.wait(entry, lease.id, delay, true),
-            (Hold::Lane(token), Next::Wait(delay)) => self.postpone(entry, *token, delay),
+            (Hold::Lane { token, .. }, Next::Wait(delay)) => self.postpone(entry, *token, delay),
             // A delivery from a lane has its row already.
-            (Hold::Lane(_), Next::StillInFlight(_)) => {}
+            (Hold::Lane { .. }, Next::StillInFlight(_)) => {}
             (_, Next::GiveUp(reason)) => {
                 self.settle_if_lane(entry);
                 self.bury(entry, reason);
@@ -125,10 +168,12 @@ impl Flush {
         &self.finished_leases
     }
 
-    /// Until the first delivery written to a lane is due.
+    /// Until the first delivery of those that this flush writes to lanes, or lets go, is due.
     pub(super) fn shortest_wait(&self) -> Option<Duration> {
         let delays = self.waiting.delays_ms.iter().chain(&self.postponed.delays_ms);
-        delays.min().map(|ms| Duration::from_millis(ms.unsigned_abs()))
+        let soonest = delays.min().map(|ms| Duration::from_millis(ms.unsigned_abs()));
+        let at_once = self.frees_a_key || self.changes.words.contains(&RECOVERED);
+        if at_once { Some(Duration::ZERO) } else { soonest }
     }
 
     fn add_attempt(&mut self, entry: &Entry, attempt: Attempt) {
@@ -173,7 +218,8 @@ impl Flush {
     }
 
     fn settle_if_lane(&mut self, entry: &Entry) {
-        if let Hold::Lane(token) = entry.hold {
+        if let Hold::Lane { token, in_order } = entry.hold {
+            self.frees_a_key |= in_order;
             self.settled.webhooks.push(entry.webhook.0);
             self.settled.events.push(entry.event.0);
             self.settled.tokens.push(token);
@@ -186,6 +232,7 @@ impl Flush {
         rows.events.push(entry.event.0);
         rows.tokens.push(token);
         rows.attempts.push(entry.attempts);
+        rows.probes.push(entry.probes);
         rows.delays_ms.push(delay.as_millis() as i64);
     }
 
@@ -198,7 +245,7 @@ impl Flush {
         rows.reasons.push(reason.as_str());
         rows.leases.push(match &entry.hold {
             Hold::Lease(lease) => Some(lease.id),
-            Hold::Lane(_) => None,
+            Hold::Lane { .. } => None,
         });
         if reason == DeadLetterReason::Gone {
             self.gone_webhooks.push(entry.webhook.0);
@@ -245,6 +292,7 @@ impl Flush {
             .bind(&self.postponed.events)
             .bind(&self.postponed.tokens)
             .bind(&self.postponed.attempts)
+            .bind(&self.postponed.probes)
             .bind(&self.postponed.delays_ms)
             .bind(&self.buried.webhooks)
             .bind(&self.buried.events)
@@ -253,6 +301,10 @@ impl Flush {
             .bind(&self.buried.reasons)
             .bind(&self.buried.leases)
             .bind(&self.finished_leases)
+            .bind(&self.changes.webhooks)
+            .bind(&self.changes.words)
+            .bind(&self.changes.open_ms)
+            .bind(&self.changes.trips)
             .bind(&self.gone_webhooks)
             .fetch_one(connection)
             .await?;

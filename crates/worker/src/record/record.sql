@@ -36,33 +36,95 @@ with fence as materialized (
     delete from postrider.delivery d
      using fence cross join unnest($20::bigint[], $21::bigint[], $22::bigint[]) as s (webhook_id, event_id, token)
      where d.webhook_id = s.webhook_id and d.event_id = s.event_id and d.token = s.token
-    returning d.webhook_id, d.event_id
+    returning d.webhook_id, d.event_id, d.ordering_key, d.place
 ), postponed as (
-    -- $23 to $27: claimed deliveries that go on waiting, if the claim is still ours.
+    -- $23 to $28: claimed deliveries that go on waiting, if the claim is still ours. One in order waits by its key.
     update postrider.delivery d
-       set attempts = s.attempts, due_at = clock_timestamp() + s.delay_ms * interval '1 millisecond', token = null
-      from fence cross join unnest($23::bigint[], $24::bigint[], $25::bigint[], $26::smallint[], $27::bigint[])
-           as s (webhook_id, event_id, token, attempts, delay_ms)
+       set attempts = s.attempts, probes = s.probes, token = null, redelivery = 0,
+           due_at = case when d.place is null then clock_timestamp() + s.delay_ms * interval '1 millisecond' else d.due_at end
+      from fence cross join unnest($23::bigint[], $24::bigint[], $25::bigint[], $26::smallint[], $27::smallint[], $28::bigint[])
+           as s (webhook_id, event_id, token, attempts, probes, delay_ms)
      where d.webhook_id = s.webhook_id and d.event_id = s.event_id and d.token = s.token
-    returning d.webhook_id, d.due_at
-), lanes as (
-    insert into postrider.lane (webhook_id, due_at)
-    select c.webhook_id, min(c.due_at)
-      from (select * from waiting union all select * from postponed) c
-     group by c.webhook_id
-     order by c.webhook_id
-    on conflict (webhook_id) do update set due_at = excluded.due_at where lane.due_at > excluded.due_at
-), buried as (
-    -- $28 to $33: deliveries given up; from the fast path under their lease, from a lane when settled above.
-    insert into postrider.dead_letter (webhook_id, event_id, bucket, attempts, reason)
-    select g.webhook_id, g.event_id, g.bucket, g.attempts, g.reason
-      from fence cross join unnest($28::bigint[], $29::bigint[], $30::smallint[], $31::smallint[], $32::text[], $33::bigint[])
+    returning d.webhook_id, d.ordering_key,
+              clock_timestamp() + s.delay_ms * interval '1 millisecond' as due_at
+), given_up as materialized (
+    -- $29 to $34: deliveries given up; from the fast path under their lease, from a lane when settled above.
+    select g.webhook_id, g.event_id, g.bucket, g.attempts, g.reason, s.place, s.ordering_key
+      from fence cross join unnest($29::bigint[], $30::bigint[], $31::smallint[], $32::smallint[], $33::text[], $34::bigint[])
            as g (webhook_id, event_id, bucket, attempts, reason, lease_id)
       left join postrider.lease l on l.id = g.lease_id and l.worker_id = $1
       left join settled s on s.webhook_id = g.webhook_id and s.event_id = g.event_id
      where l.id is not null or s.webhook_id is not null
+), buried as (
+    insert into postrider.dead_letter (webhook_id, event_id, bucket, attempts, reason, place)
+    select g.webhook_id, g.event_id, g.bucket, g.attempts, g.reason, g.place from given_up g
     on conflict do nothing
-    returning webhook_id
+    returning webhook_id, event_id, attempts, reason
+), turns as materialized (
+    -- Keys of deliveries in order: the next may go, the same one later, or none after one that was given up.
+    select s.webhook_id, s.ordering_key, w.id is not null as halts,
+           case when w.id is null then clock_timestamp() else 'infinity' end as due_at
+      from settled s
+      left join given_up g on g.webhook_id = s.webhook_id and g.event_id = s.event_id
+      left join postrider.webhook w on w.id = g.webhook_id and w.on_give_up = 'halt' and w.ordering = 'key'
+     where s.ordering_key is not null
+    union all
+    select p.webhook_id, p.ordering_key, false, p.due_at from postponed p where p.ordering_key is not null
+), locked as materialized (
+    -- Keys before lanes and lanes before webhooks, each in its order, so that nobody deadlocks.
+    select k.webhook_id, k.ordering_key, t.halts, t.due_at
+      from postrider.ordered_key k join turns t on t.webhook_id = k.webhook_id and t.ordering_key = k.ordering_key
+     order by k.webhook_id, k.ordering_key
+       for update of k
+), keys as (
+    update postrider.ordered_key k
+       set due_at = l.due_at, halted_at = case when l.halts then clock_timestamp() end
+      from locked l
+     where k.webhook_id = l.webhook_id and k.ordering_key = l.ordering_key
+    returning k.webhook_id, k.due_at
+), changed as materialized (
+    -- $36 to $39: what attempts changed about webhooks: failed, recovered, or opened (the breaker).
+    select c.* from fence cross join unnest($36::bigint[], $37::text[], $38::bigint[], $39::smallint[])
+        as c (webhook_id, word, open_ms, trips)
+      join postrider.webhook w on w.id = c.webhook_id
+), lanes as (
+    -- One statement for all that happens to a lane: it becomes due for what is written to it, and its breaker changes.
+    -- While the breaker is open, nothing makes the lane due before its time is over.
+    insert into postrider.lane as l
+           (webhook_id, due_at, opened_at, open_until, trips, failing_since, last_failed_at)
+    select coalesce(d.webhook_id, c.webhook_id),
+           case when c.word = 'opened' then c.until else coalesce(d.due_at, 'infinity') end,
+           case when c.word = 'opened' then clock_timestamp() end, c.until, coalesce(c.trips, 0),
+           case when c.word <> 'recovered' then clock_timestamp() end,
+           case when c.word <> 'recovered' then clock_timestamp() end
+      from (select q.webhook_id, min(q.due_at) as due_at
+              from (select * from waiting
+                    union all select p.webhook_id, p.due_at from postponed p where p.ordering_key is null
+                    union all select * from keys) q
+             group by q.webhook_id) d
+      full join (select *, case when word = 'opened' then clock_timestamp() + open_ms * interval '1 millisecond' end as until
+                   from changed) c on c.webhook_id = d.webhook_id
+     order by 1
+    on conflict (webhook_id) do update
+       set due_at = case when excluded.open_until is not null then excluded.due_at
+                         when l.opened_at is not null and excluded.webhook_id = any ($36) and excluded.last_failed_at is null
+                              then clock_timestamp()
+                         else least(l.due_at, greatest(excluded.due_at, l.open_until)) end,
+           opened_at = case when excluded.open_until is not null then coalesce(l.opened_at, excluded.opened_at)
+                            when excluded.webhook_id = any ($36) and excluded.last_failed_at is null then null
+                            else l.opened_at end,
+           open_until = case when excluded.open_until is not null then excluded.open_until
+                             when excluded.webhook_id = any ($36) and excluded.last_failed_at is null then null
+                             else l.open_until end,
+           is_probing = l.is_probing and excluded.webhook_id <> all ($36),
+           trips = case when excluded.open_until is not null then excluded.trips
+                        when excluded.webhook_id = any ($36) and excluded.last_failed_at is null then 0
+                        else l.trips end,
+           failing_since = case when excluded.last_failed_at is not null then coalesce(l.failing_since, excluded.failing_since)
+                                when excluded.webhook_id = any ($36) then null
+                                else l.failing_since end,
+           last_failed_at = coalesce(excluded.last_failed_at, l.last_failed_at)
+     where excluded.webhook_id = any ($36) or l.due_at > greatest(excluded.due_at, l.open_until)
 ), counted as (
     -- One row for the whole flush, so that no row of statistics is hot.
     insert into postrider.stats_delta (webhook_ids, delivered, failed_attempts, given_up, last_triggered_at, last_success_at)
@@ -79,15 +141,23 @@ with fence as materialized (
              group by c.webhook_id) s
     having count(*) > 0
 ), finished as (
-    -- $34: leases of which nothing is left.
-    delete from postrider.lease l using fence where l.id = any ($34::bigint[]) and l.worker_id = $1
+    -- $35: leases of which nothing is left.
+    delete from postrider.lease l using fence where l.id = any ($35::bigint[]) and l.worker_id = $1
 ), gone as (
-    -- $35: webhooks whose receiver answered 410.
+    -- $40: webhooks whose receiver answered 410.
     update postrider.webhook w
        set is_active = false, disabled_at = clock_timestamp(), disabled_reason = 'gone', version = w.version + 1,
            updated_at = clock_timestamp()
       from fence
-     where w.id = any ($35::bigint[]) and w.is_active
+     where w.id = any ($40::bigint[]) and w.is_active
+    returning w.id
+), told as materialized (
+    -- The tenant is told: of webhooks deactivated, and of deliveries lost in spite of all retries.
+    select postrider.tell_disabled(g.id, 'gone') as event_id from gone g
+    union all
+    select postrider.tell_exhausted(b.webhook_id, b.event_id, b.attempts, b.reason)
+      from buried b where b.reason in ('exhausted', 'poison')
 )
 -- Whether this flush was recorded now, and the number reached before it: null when the worker was declared dead.
-select exists (select from fence) as recorded, (select w.flushed from postrider.worker w where w.id = $1) as flushed
+select exists (select from fence) as recorded, (select w.flushed from postrider.worker w where w.id = $1) as flushed,
+       (select count(t.event_id) from told t) as told

@@ -1,0 +1,195 @@
+//! Flood: tenants that have more events than their receivers take. What they cannot use now stays in the outbox, where
+//! it costs nothing, and the tenants that share their bucket are looked for behind it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use postrider_core::ids::EventId;
+use sqlx::PgConnection;
+use tokio::time::Instant;
+
+use crate::claim::Range;
+use crate::fan_out::Delivery;
+use crate::webhook::Webhook;
+
+/// Events of a bucket that are taken at a time only to be parked. Moving a flood to its lane is no hurry; the others'
+/// deliveries are.
+const PARKED_AT_ONCE: usize = 64;
+
+/// The time between.
+const PARKING_INTERVAL: Duration = Duration::from_millis(25);
+
+/// How soon a receiver may have room again.
+const ROOM_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Outbox rows of a bucket looked through at a time for events of other tenants.
+const LOOKED_THROUGH: i64 = 2000;
+
+/// A commit that comes late, with an id that was looked through already, is found after so long.
+const LOOKED_THROUGH_AGAIN: Duration = Duration::from_secs(30);
+
+/// A bucket whose events come faster than their receivers take them.
+#[derive(Debug)]
+struct Flood {
+    tenants: HashSet<String>,
+    webhooks: Vec<Arc<Webhook>>,
+    parked_at: Option<Instant>,
+    /// Looked through for other tenants up to this id.
+    looked_through: i64,
+    first_looked: Instant,
+}
+
+/// The flooded buckets.
+#[derive(Debug, Default)]
+pub(crate) struct Floods(HashMap<i16, Flood>);
+
+impl Floods {
+    /// How many events to take of a bucket; `None` for as many as there are.
+    pub(crate) fn limit(&self, bucket: i16) -> Option<usize> {
+        let flood = self.0.get(&bucket)?;
+        match flood.parked_at {
+            Some(at) if at.elapsed() < PARKING_INTERVAL => Some(0),
+            Some(_) => Some(PARKED_AT_ONCE),
+            None => flood.webhooks.iter().map(|webhook| webhook.room()).max(),
+        }
+    }
+
+    /// Until a flooded bucket is worth a look; `None` when there is none.
+    pub(crate) fn next_look(&self) -> Option<Duration> {
+        let wait = |flood: &Flood| match flood.parked_at {
+            Some(at) => PARKING_INTERVAL.saturating_sub(at.elapsed()),
+            None => ROOM_INTERVAL,
+        };
+        self.0.values().map(wait).min()
+    }
+
+    /// Learns from the deliveries of a batch. A tenant floods its bucket when there is room for none of its deliveries: as
+    /// long as one of its receivers keeps up, its events flow, and those of the others are parked.
+    pub(crate) fn learn(&mut self, deliveries: &[Delivery]) {
+        let mut tenants: HashMap<&str, Tenant<'_>> = HashMap::new();
+        let mut last = None;
+        for delivery in deliveries {
+            // A batch comes sorted by tenant: nearly every delivery is like the one before.
+            if last.replace(delivery.webhook.id) != Some(delivery.webhook.id) {
+                let tenant = tenants
+                    .entry(&delivery.webhook.tenant)
+                    .or_insert_with(|| Tenant::of(delivery));
+                tenant.add(&delivery.webhook);
+            }
+        }
+        for (name, tenant) in tenants {
+            match self.0.get_mut(&tenant.bucket) {
+                Some(flood) if tenant.keeps_up => {
+                    flood.tenants.remove(name);
+                    if flood.tenants.is_empty() {
+                        self.0.remove(&tenant.bucket);
+                    }
+                }
+                None if tenant.keeps_up => {}
+                _ => self
+                    .0
+                    .entry(tenant.bucket)
+                    .or_insert_with(Flood::new)
+                    .add(name, &tenant),
+            }
+        }
+    }
+
+    /// Notes that a bucket was looked at and had nothing.
+    pub(crate) fn ran_dry(&mut self, bucket: i16) {
+        self.0.remove(&bucket);
+    }
+
+    /// Events of other tenants behind the floods, each as a range of its own.
+    pub(crate) async fn look_behind(&mut self, connection: &mut PgConnection) -> sqlx::Result<Vec<Range>> {
+        if self.0.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut buckets = Vec::with_capacity(self.0.len());
+        let mut after = Vec::with_capacity(self.0.len());
+        let mut tenants = Vec::new();
+        for (bucket, flood) in &mut self.0 {
+            if flood.first_looked.elapsed() > LOOKED_THROUGH_AGAIN {
+                flood.looked_through = 0;
+                flood.first_looked = Instant::now();
+            }
+            buckets.push(*bucket);
+            after.push(flood.looked_through);
+            tenants.extend(flood.tenants.iter().cloned());
+        }
+        let rows: Vec<(i16, i64, Vec<i64>)> = sqlx::query_as(
+            "-- look_behind: a flood
+             select b.bucket, max(q.event_id),
+                    coalesce(array_agg(q.event_id) filter (where q.tenant <> all ($3) and q.redelivery < 2), '{}')
+               from unnest($1::smallint[], $2::bigint[]) as b (bucket, after)
+              cross join lateral (
+                    select o.event_id, o.tenant, o.redelivery from postrider.outbox o
+                     where o.bucket = b.bucket and o.event_id > b.after
+                     order by o.event_id limit $4
+                   ) q
+              group by b.bucket",
+        )
+        .bind(buckets)
+        .bind(after)
+        .bind(tenants)
+        .bind(LOOKED_THROUGH)
+        .fetch_all(connection)
+        .await?;
+        let mut found = Vec::new();
+        for (bucket, last, events) in rows {
+            if let Some(flood) = self.0.get_mut(&bucket) {
+                flood.looked_through = last;
+            }
+            found.extend(events.into_iter().map(|event| Range::only(bucket, EventId(event))));
+        }
+        Ok(found)
+    }
+}
+
+impl Flood {
+    fn new() -> Self {
+        Self {
+            tenants: HashSet::new(),
+            webhooks: Vec::new(),
+            parked_at: None,
+            looked_through: 0,
+            first_looked: Instant::now(),
+        }
+    }
+
+    fn add(&mut self, name: &str, tenant: &Tenant<'_>) {
+        self.tenants.insert(name.to_owned());
+        for webhook in &tenant.webhooks {
+            self.webhooks.retain(|known| known.id != webhook.id);
+            self.webhooks.push((*webhook).clone());
+        }
+        self.parked_at = tenant.webhooks.iter().all(|webhook| webhook.parks()).then(Instant::now);
+    }
+}
+
+/// The deliveries of one tenant in a batch.
+#[derive(Debug)]
+struct Tenant<'a> {
+    bucket: i16,
+    webhooks: Vec<&'a Arc<Webhook>>,
+    /// Whether there is room for more deliveries to one of its webhooks.
+    keeps_up: bool,
+}
+
+impl<'a> Tenant<'a> {
+    fn of(delivery: &Delivery) -> Self {
+        Self {
+            bucket: delivery.bucket,
+            webhooks: Vec::new(),
+            keeps_up: false,
+        }
+    }
+
+    fn add(&mut self, webhook: &'a Arc<Webhook>) {
+        self.keeps_up |= !webhook.parks() && webhook.room() > 0;
+        if !self.webhooks.iter().any(|known| known.id == webhook.id) {
+            self.webhooks.push(webhook);
+        }
+    }
+}
