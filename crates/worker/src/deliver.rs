@@ -121,6 +121,8 @@ async fn deliver_or_park(context: &Context, delivery: &mut Delivery, webhook: &W
     });
     entry.attempt = Some(attempt);
     entry.change = change;
+    // It has come to a result: whatever workers died with, it was not this.
+    entry.redelivery = 0;
     context.recorder.record(entry);
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct Delivery {
     pub(crate) attempts: i16,
     /// Those of them that do not count against the retries.
     pub(crate) probes: i16,
+    /// Workers that died holding it, since its last result.
+    pub(crate) redelivery: i16,
     /// Whether it finds out if the receiver is back.
     pub(crate) is_probe: bool,
     pub(crate) hold: Hold,
@@ -57,6 +59,7 @@ impl Delivery {
             hold: self.hold.clone(),
             attempts: self.attempts,
             probes: self.probes,
+            redelivery: self.redelivery,
             attempt: None,
             next,
             change: None,
@@ -183,6 +186,7 @@ fn bury(context: &Context, pair: &Pair, lease: &Arc<Lease>) {
             hold: Hold::Lease(lease.clone()),
             attempts: 0,
             probes: 0,
+            redelivery: event.redelivery,
             attempt: None,
             next: Next::GiveUp(DeadLetterReason::Poison),
             change: None,
@@ -217,6 +221,7 @@ fn spread(
                 webhook,
                 attempts: 0,
                 probes: 0,
+                redelivery: event.redelivery,
                 is_probe: false,
                 hold: Hold::Lease(lease.clone()),
                 claimed_at,

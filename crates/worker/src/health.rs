@@ -103,9 +103,10 @@ impl Health {
         }
     }
 
-    /// How many more deliveries this worker should take for it.
-    pub(crate) fn room(&self, max_in_flight: usize) -> usize {
+    /// How many more deliveries this worker should take for it, if its rate limit allows so many.
+    pub(crate) fn room(&self, max_in_flight: usize, paced: usize) -> usize {
         self.most_held(max_in_flight)
+            .min(paced)
             .saturating_sub(self.held.load(Ordering::Relaxed))
     }
 
@@ -249,11 +250,15 @@ mod tests {
     fn a_fast_receiver_may_have_a_long_queue_and_a_slow_one_a_short_one() {
         let health = Health::new();
         attempts(&health, &SUCCESS, Duration::from_millis(1), 100);
-        assert_eq!(health.room(32), MOST_HELD);
+        assert_eq!(health.room(32, usize::MAX), MOST_HELD);
         attempts(&health, &SUCCESS, Duration::from_millis(100), 100);
-        assert!((100..130).contains(&health.room(32)), "{}", health.room(32));
+        assert!(
+            (100..130).contains(&health.room(32, usize::MAX)),
+            "{}",
+            health.room(32, usize::MAX)
+        );
         attempts(&health, &SUCCESS, Duration::from_secs(30), 100);
-        assert_eq!(health.room(32), 32);
+        assert_eq!(health.room(32, usize::MAX), 32);
         assert!(health.is_off_the_fast_path());
     }
 
@@ -273,10 +278,10 @@ mod tests {
         let health = Health::new();
         attempts(&health, &SUCCESS, Duration::from_secs(10), 100);
         let held: Vec<Held> = (0..30).map(|_| health.hold()).collect();
-        assert_eq!(health.room(32), 2);
+        assert_eq!(health.room(32, usize::MAX), 2);
         assert!(!health.has_caught_up(32));
         drop(held);
-        assert_eq!(health.room(32), 32);
+        assert_eq!(health.room(32, usize::MAX), 32);
         assert!(health.has_caught_up(32));
     }
 

@@ -47,14 +47,6 @@ pub(crate) struct ClaimedLanes {
     alone: Option<OwnedSemaphorePermit>,
 }
 
-/// A due lane, locked.
-#[derive(Debug, sqlx::FromRow)]
-struct Lane {
-    webhook_id: i64,
-    /// Whether its breaker is open: what is taken are probes.
-    is_open: bool,
-}
-
 /// Takes due deliveries, a few of each due lane. The work grows with the lanes that are due, not with their length.
 pub(crate) async fn claim_lanes(
     context: &Context,
@@ -64,7 +56,8 @@ pub(crate) async fn claim_lanes(
 ) -> sqlx::Result<ClaimedLanes> {
     let claimed_at = Instant::now();
     let mut transaction = connection.begin().await?;
-    let lanes: Vec<Lane> = sqlx::query_as(
+    // With each, whether its breaker is open: what is taken are probes then.
+    let lanes: Vec<(i64, bool)> = sqlx::query_as(
         "-- lock due lanes
          select l.webhook_id, l.opened_at is not null as is_open from postrider.lane l
           where l.due_at <= now() and l.webhook_id <> all ($1)
@@ -81,14 +74,14 @@ pub(crate) async fn claim_lanes(
     }
     // Further statements, not one with the lock: they must see what was committed before the lock was ours. Whoever
     // adds a delivery or resumes a webhook touches the lane row too, so nothing can be overlooked.
-    let ids: Vec<i64> = lanes.iter().map(|lane| lane.webhook_id).collect();
+    let ids: Vec<i64> = lanes.iter().map(|(id, _)| *id).collect();
     clear_inactive(&mut transaction, &ids).await?;
     // Of each lane an equal share of the claim, so that none waits for the others.
     let share = limit.div_ceil(lanes.len());
     let rooms = context.webhooks.rooms(&ids, FIRST_DELIVERIES);
     let mut most: Vec<i32> = rooms.into_iter().map(|room| room.min(share as i32)).collect();
-    for (lane, most) in lanes.iter().zip(&mut most) {
-        if lane.is_open {
+    for ((_, is_open), most) in lanes.iter().zip(&mut most) {
+        if *is_open {
             *most = (*most).min(take::PROBES);
         }
     }
@@ -252,6 +245,7 @@ pub(crate) async fn read_deliveries(
             webhook: webhook.clone(),
             attempts: row.try_get("attempts")?,
             probes: row.try_get("probes")?,
+            redelivery,
             is_probe,
             hold: Hold::Lane {
                 token: row.try_get("token")?,

@@ -79,6 +79,8 @@ pub(crate) struct Entry {
     pub(crate) attempts: i16,
     /// Those of them that were probes and do not count against the retries.
     pub(crate) probes: i16,
+    /// Workers that died holding it, since its last result.
+    pub(crate) redelivery: i16,
     pub(crate) attempt: Option<Attempt>,
     pub(crate) next: Next,
     /// What the attempt changes about the webhook.

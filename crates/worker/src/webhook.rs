@@ -56,7 +56,7 @@ pub(crate) struct Webhook {
 impl Webhook {
     /// How many more deliveries this worker should take for it.
     pub(crate) fn room(&self) -> usize {
-        self.health.room(self.max_in_flight)
+        self.health.room(self.max_in_flight, self.pacer.most_held())
     }
 
     /// Whether its new deliveries go to its lane at once.
@@ -64,6 +64,9 @@ impl Webhook {
         self.is_paused || self.health.is_off_the_fast_path()
     }
 }
+
+/// Deliveries of a webhook with a rate limit are taken so long before their turn.
+const PACED_AHEAD: Duration = Duration::from_millis(500);
 
 /// Spreads the starts of requests over time.
 #[derive(Debug)]
@@ -78,6 +81,14 @@ impl Pacer {
         Self {
             interval,
             next: Mutex::new(None),
+        }
+    }
+
+    /// Deliveries that get their turn soon: more would only wait.
+    fn most_held(&self) -> usize {
+        match self.interval {
+            Some(interval) => 1 + (PACED_AHEAD.as_nanos() / interval.as_nanos().max(1)) as usize,
+            None => usize::MAX,
         }
     }
 
@@ -281,6 +292,13 @@ mod tests {
             pacer.take_turn(now + Duration::from_secs(1), patience),
             Ok(Duration::ZERO)
         );
+    }
+
+    #[test]
+    fn no_more_is_held_than_has_its_turn_soon() {
+        assert_eq!(Pacer::new(Some(1)).most_held(), 1);
+        assert_eq!(Pacer::new(Some(100)).most_held(), 51);
+        assert_eq!(Pacer::new(None).most_held(), usize::MAX);
     }
 
     #[test]

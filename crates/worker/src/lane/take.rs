@@ -114,8 +114,13 @@ pub(super) async fn first_of_keys(
                 select d.webhook_id, d.event_id, d.bucket, d.attempts, d.probes, d.due_at, d.place,
                        (d.redelivery + (d.token is not null)::integer)::smallint as redelivery
                   from postrider.delivery d
-                 where d.webhook_id = a.webhook_id and d.ordering_key = a.ordering_key and d.place is not null
-                 order by d.place limit 1
+                 where d.webhook_id = a.webhook_id
+                   and d.event_id = (select f.event_id from postrider.delivery f
+                                      where f.webhook_id = a.webhook_id and f.ordering_key = a.ordering_key
+                                        and f.place is not null
+                                      order by f.place limit 1)
+                   -- The result of a claim that has ended is just coming in: left to it, not waited for.
+                   for update skip locked
              ) q
              -- A suspect is taken elsewhere, if it is its turn.
              where q.redelivery < $4

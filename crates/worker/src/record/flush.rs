@@ -44,6 +44,7 @@ struct Waiting {
     events: Vec<i64>,
     buckets: Vec<i16>,
     attempts: Vec<i16>,
+    redeliveries: Vec<i16>,
     delays_ms: Vec<i64>,
     in_flight: Vec<bool>,
 }
@@ -62,6 +63,7 @@ struct Postponed {
     tokens: Vec<i64>,
     attempts: Vec<i16>,
     probes: Vec<i16>,
+    redeliveries: Vec<i16>,
     delays_ms: Vec<i64>,
 }
 
@@ -210,6 +212,7 @@ impl Flush {
         rows.events.push(entry.event.0);
         rows.buckets.push(entry.bucket);
         rows.attempts.push(entry.attempts);
+        rows.redeliveries.push(entry.redelivery);
         rows.delays_ms.push(delay.as_millis() as i64);
         rows.in_flight.push(in_flight);
         if in_flight {
@@ -233,6 +236,7 @@ impl Flush {
         rows.tokens.push(token);
         rows.attempts.push(entry.attempts);
         rows.probes.push(entry.probes);
+        rows.redeliveries.push(entry.redelivery);
         rows.delays_ms.push(delay.as_millis() as i64);
     }
 
@@ -283,6 +287,7 @@ impl Flush {
             .bind(&self.waiting.events)
             .bind(&self.waiting.buckets)
             .bind(&self.waiting.attempts)
+            .bind(&self.waiting.redeliveries)
             .bind(&self.waiting.delays_ms)
             .bind(&self.waiting.in_flight)
             .bind(&self.settled.webhooks)
@@ -293,6 +298,7 @@ impl Flush {
             .bind(&self.postponed.tokens)
             .bind(&self.postponed.attempts)
             .bind(&self.postponed.probes)
+            .bind(&self.postponed.redeliveries)
             .bind(&self.postponed.delays_ms)
             .bind(&self.buried.webhooks)
             .bind(&self.buried.events)

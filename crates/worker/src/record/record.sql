@@ -18,39 +18,40 @@ with fence as materialized (
            a.response
       from attempted a
 ), waiting as (
-    -- $13 to $19: deliveries that leave the fast path for their lane, if their lease is still ours. One that is still
+    -- $13 to $20: deliveries that leave the fast path for their lane, if their lease is still ours. One that is still
     -- in flight keeps the lease id as its token.
-    insert into postrider.delivery (webhook_id, event_id, bucket, attempts, due_at, token)
-    select d.webhook_id, d.event_id, d.bucket, d.attempts, clock_timestamp() + d.delay_ms * interval '1 millisecond',
-           case when d.in_flight then d.lease_id end
+    insert into postrider.delivery (webhook_id, event_id, bucket, attempts, redelivery, due_at, token)
+    select d.webhook_id, d.event_id, d.bucket, d.attempts, d.redelivery,
+           clock_timestamp() + d.delay_ms * interval '1 millisecond', case when d.in_flight then d.lease_id end
       from fence cross join unnest($13::bigint[], $14::bigint[], $15::bigint[], $16::smallint[], $17::smallint[],
-                                   $18::bigint[], $19::boolean[])
-           as d (lease_id, webhook_id, event_id, bucket, attempts, delay_ms, in_flight)
+                                   $18::smallint[], $19::bigint[], $20::boolean[])
+           as d (lease_id, webhook_id, event_id, bucket, attempts, redelivery, delay_ms, in_flight)
       join postrider.lease l on l.id = d.lease_id and l.worker_id = $1
       join postrider.webhook w on w.id = d.webhook_id
      order by d.webhook_id, d.event_id
     on conflict do nothing
     returning webhook_id, due_at
 ), settled as (
-    -- $20 to $22: claimed deliveries that are done, if the claim is still ours.
+    -- $21 to $23: claimed deliveries that are done, if the claim is still ours.
     delete from postrider.delivery d
-     using fence cross join unnest($20::bigint[], $21::bigint[], $22::bigint[]) as s (webhook_id, event_id, token)
+     using fence cross join unnest($21::bigint[], $22::bigint[], $23::bigint[]) as s (webhook_id, event_id, token)
      where d.webhook_id = s.webhook_id and d.event_id = s.event_id and d.token = s.token
     returning d.webhook_id, d.event_id, d.ordering_key, d.place
 ), postponed as (
-    -- $23 to $28: claimed deliveries that go on waiting, if the claim is still ours. One in order waits by its key.
+    -- $24 to $30: claimed deliveries that go on waiting, if the claim is still ours. One in order waits by its key.
     update postrider.delivery d
-       set attempts = s.attempts, probes = s.probes, token = null, redelivery = 0,
+       set attempts = s.attempts, probes = s.probes, redelivery = s.redelivery, token = null,
            due_at = case when d.place is null then clock_timestamp() + s.delay_ms * interval '1 millisecond' else d.due_at end
-      from fence cross join unnest($23::bigint[], $24::bigint[], $25::bigint[], $26::smallint[], $27::smallint[], $28::bigint[])
-           as s (webhook_id, event_id, token, attempts, probes, delay_ms)
+      from fence cross join unnest($24::bigint[], $25::bigint[], $26::bigint[], $27::smallint[], $28::smallint[], $29::smallint[],
+                                   $30::bigint[])
+           as s (webhook_id, event_id, token, attempts, probes, redelivery, delay_ms)
      where d.webhook_id = s.webhook_id and d.event_id = s.event_id and d.token = s.token
     returning d.webhook_id, d.ordering_key,
               clock_timestamp() + s.delay_ms * interval '1 millisecond' as due_at
 ), given_up as materialized (
-    -- $29 to $34: deliveries given up; from the fast path under their lease, from a lane when settled above.
+    -- $31 to $36: deliveries given up; from the fast path under their lease, from a lane when settled above.
     select g.webhook_id, g.event_id, g.bucket, g.attempts, g.reason, s.place, s.ordering_key
-      from fence cross join unnest($29::bigint[], $30::bigint[], $31::smallint[], $32::smallint[], $33::text[], $34::bigint[])
+      from fence cross join unnest($31::bigint[], $32::bigint[], $33::smallint[], $34::smallint[], $35::text[], $36::bigint[])
            as g (webhook_id, event_id, bucket, attempts, reason, lease_id)
       left join postrider.lease l on l.id = g.lease_id and l.worker_id = $1
       left join settled s on s.webhook_id = g.webhook_id and s.event_id = g.event_id
@@ -83,8 +84,8 @@ with fence as materialized (
      where k.webhook_id = l.webhook_id and k.ordering_key = l.ordering_key
     returning k.webhook_id, k.due_at
 ), changed as materialized (
-    -- $36 to $39: what attempts changed about webhooks: failed, recovered, or opened (the breaker).
-    select c.* from fence cross join unnest($36::bigint[], $37::text[], $38::bigint[], $39::smallint[])
+    -- $38 to $41: what attempts changed about webhooks: failed, recovered, or opened (the breaker).
+    select c.* from fence cross join unnest($38::bigint[], $39::text[], $40::bigint[], $41::smallint[])
         as c (webhook_id, word, open_ms, trips)
       join postrider.webhook w on w.id = c.webhook_id
 ), lanes as (
@@ -107,24 +108,24 @@ with fence as materialized (
      order by 1
     on conflict (webhook_id) do update
        set due_at = case when excluded.open_until is not null then excluded.due_at
-                         when l.opened_at is not null and excluded.webhook_id = any ($36) and excluded.last_failed_at is null
+                         when l.opened_at is not null and excluded.webhook_id = any ($38) and excluded.last_failed_at is null
                               then clock_timestamp()
                          else least(l.due_at, greatest(excluded.due_at, l.open_until)) end,
            opened_at = case when excluded.open_until is not null then coalesce(l.opened_at, excluded.opened_at)
-                            when excluded.webhook_id = any ($36) and excluded.last_failed_at is null then null
+                            when excluded.webhook_id = any ($38) and excluded.last_failed_at is null then null
                             else l.opened_at end,
            open_until = case when excluded.open_until is not null then excluded.open_until
-                             when excluded.webhook_id = any ($36) and excluded.last_failed_at is null then null
+                             when excluded.webhook_id = any ($38) and excluded.last_failed_at is null then null
                              else l.open_until end,
-           is_probing = l.is_probing and excluded.webhook_id <> all ($36),
+           is_probing = l.is_probing and excluded.webhook_id <> all ($38),
            trips = case when excluded.open_until is not null then excluded.trips
-                        when excluded.webhook_id = any ($36) and excluded.last_failed_at is null then 0
+                        when excluded.webhook_id = any ($38) and excluded.last_failed_at is null then 0
                         else l.trips end,
            failing_since = case when excluded.last_failed_at is not null then coalesce(l.failing_since, excluded.failing_since)
-                                when excluded.webhook_id = any ($36) then null
+                                when excluded.webhook_id = any ($38) then null
                                 else l.failing_since end,
            last_failed_at = coalesce(excluded.last_failed_at, l.last_failed_at)
-     where excluded.webhook_id = any ($36) or l.due_at > greatest(excluded.due_at, l.open_until)
+     where excluded.webhook_id = any ($38) or l.due_at > greatest(excluded.due_at, l.open_until)
 ), counted as (
     -- One row for the whole flush, so that no row of statistics is hot.
     insert into postrider.stats_delta (webhook_ids, delivered, failed_attempts, given_up, last_triggered_at, last_success_at)
@@ -141,15 +142,15 @@ with fence as materialized (
              group by c.webhook_id) s
     having count(*) > 0
 ), finished as (
-    -- $35: leases of which nothing is left.
-    delete from postrider.lease l using fence where l.id = any ($35::bigint[]) and l.worker_id = $1
+    -- $37: leases of which nothing is left.
+    delete from postrider.lease l using fence where l.id = any ($37::bigint[]) and l.worker_id = $1
 ), gone as (
-    -- $40: webhooks whose receiver answered 410.
+    -- $42: webhooks whose receiver answered 410.
     update postrider.webhook w
        set is_active = false, disabled_at = clock_timestamp(), disabled_reason = 'gone', version = w.version + 1,
            updated_at = clock_timestamp()
       from fence
-     where w.id = any ($40::bigint[]) and w.is_active
+     where w.id = any ($42::bigint[]) and w.is_active
     returning w.id
 ), told as materialized (
     -- The tenant is told: of webhooks deactivated, and of deliveries lost in spite of all retries.
