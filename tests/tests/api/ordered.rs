@@ -144,6 +144,20 @@ async fn a_key_that_a_worker_holds_keeps_its_time() {
 }
 
 #[tokio::test]
+async fn a_worker_that_died_does_not_keep_a_halted_key() {
+    let app = App::start().await;
+    let path = app.webhook().await;
+    let webhook = webhook_id(&path);
+    halted_key(&app.pool, webhook, "a", 1).await;
+    let lost = keyed_event(&app.pool, 10, "a").await;
+    given_up_in_order(&app.pool, webhook, lost, 1, 1).await;
+    waiting_in_order(&app.pool, webhook, keyed_event(&app.pool, 9, "a").await, "a", 2).await;
+    hold(&app.pool, 2).await;
+    resend(&app, &path, lost).await;
+    assert_eq!(state_of(&app.pool, "a").await, (true, false));
+}
+
+#[tokio::test]
 async fn a_waiting_one_is_brought_forward_only_at_the_head() {
     let app = App::start().await;
     let path = app.webhook().await;

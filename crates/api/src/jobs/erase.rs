@@ -8,8 +8,8 @@ use super::{BATCH, Job, Next, Progress};
 /// seconds.
 const LAST_LOOK: i64 = 120;
 
-/// Removes the next ordering keys, waiting deliveries and dead letters; with the last of them the lane, the statistics and the other
-/// jobs. Attempts stay until their retention ends, but nothing leads to them.
+/// Removes the next ordering keys, waiting deliveries and dead letters; with the last of them the lane, the statistics
+/// and the other jobs. Attempts stay until their retention ends, but nothing leads to them.
 pub(super) async fn batch(connection: &mut PgConnection, job: &Job) -> sqlx::Result<Progress> {
     let freed = sqlx::query(
         "-- jobs::erase: the keys first, as everybody locks them
@@ -41,7 +41,8 @@ pub(super) async fn batch(connection: &mut PgConnection, job: &Job) -> sqlx::Res
     .bind(BATCH)
     .fetch_one(&mut *connection)
     .await?;
-    if removed > 0 || freed.rows_affected() > 0 {
+    let removed = removed + freed.rows_affected() as i64;
+    if removed > 0 {
         return Ok(Progress {
             position: job.position,
             moved: removed,
