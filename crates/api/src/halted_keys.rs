@@ -1,4 +1,5 @@
-//! Halted keys: the deliveries of an ordering key wait because one of them was given up, and their webhook asks for that.
+//! Halted keys: the deliveries of an ordering key wait because one of them was given up, and their webhook asks for
+//! that.
 
 pub(crate) mod list;
 pub(crate) mod release;

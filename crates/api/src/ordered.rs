@@ -65,12 +65,14 @@ pub(crate) async fn set_free(connection: &mut PgConnection, webhook: WebhookId, 
          update postrider.ordered_key k
             set due_at = now()
           where k.webhook_id = $1 and k.ordering_key = any ($2) and k.due_at > now()
-            and not exists (select from (select d.token from postrider.delivery d
-                                          where d.webhook_id = $1 and d.ordering_key = k.ordering_key
-                                            and d.place is not null
-                                          order by d.place
-                                          limit $3) f
-                             where f.token is not null)",
+            -- Nothing of a halted key is on its way, whatever token a worker that died has left there.
+            and (k.due_at = 'infinity'
+                 or not exists (select from (select d.token from postrider.delivery d
+                                              where d.webhook_id = $1 and d.ordering_key = k.ordering_key
+                                                and d.place is not null
+                                              order by d.place
+                                              limit $3) f
+                                 where f.token is not null))",
     )
     .bind(webhook.0)
     .bind(keys)
@@ -98,11 +100,14 @@ pub(crate) async fn bring_forward(
     .await?
     .flatten();
     let Some(key) = key else { return Ok(false) };
-    sqlx::query("/* ordered::bring_forward */ select from postrider.ordered_key where webhook_id = $1 and ordering_key = $2 for update")
-        .bind(webhook.0)
-        .bind(&key)
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query(
+        "-- ordered::bring_forward: as in set_free, what a worker has is looked at with the row locked
+         select from postrider.ordered_key k where k.webhook_id = $1 and k.ordering_key = $2 for update",
+    )
+    .bind(webhook.0)
+    .bind(&key)
+    .execute(&mut *connection)
+    .await?;
     let made_due = sqlx::query(
         "-- ordered::bring_forward
          update postrider.ordered_key k

@@ -25,13 +25,21 @@ async fn the_detail_says_what_the_breaker_does() {
     assert!(open["failingSince"].as_str() < open["breaker"]["openedAt"].as_str());
     assert!(open["breaker"]["openedAt"].as_str() < open["breaker"]["nextProbeAt"].as_str());
 
-    open_breaker(&app.pool, webhook_id(&path), -1).await;
-    let probing = detail(&app, &path).await["breaker"].clone();
-    assert_eq!(
-        (&probing["state"], &probing["nextProbeAt"], &probing["trips"]),
-        (&json!("probing"), &json!(null), &json!(3))
-    );
-    assert!(probing["openedAt"].is_string());
+    // Its time is over, or its probes are on their way: then open_until is when their claim ends.
+    for (seconds, is_probing) in [(-1, false), (-1, true), (25, true)] {
+        open_breaker(&app.pool, webhook_id(&path), seconds).await;
+        sqlx::query("update postrider.lane set is_probing = $1")
+            .bind(is_probing)
+            .execute(&app.pool)
+            .await
+            .unwrap();
+        let probing = detail(&app, &path).await["breaker"].clone();
+        assert_eq!(
+            (&probing["state"], &probing["nextProbeAt"], &probing["trips"]),
+            (&json!("probing"), &json!(null), &json!(3))
+        );
+        assert!(probing["openedAt"].is_string());
+    }
     // The list has the shape of the contract, whatever the breaker does.
     let list = app.get(MINE).await.expect(200);
     assert!(list["webhooks"][0].get("breaker").is_none() && list["webhooks"][0].get("ordering").is_none());

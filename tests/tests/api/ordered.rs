@@ -1,6 +1,10 @@
 //! Deliveries in order: what is shown of them, and how they are sent again.
 
+use std::time::Duration;
+
 use postrider_core::ids::{EventId, WebhookId};
+use postrider_tests::Receiver;
+use postrider_tests::receiver::Answer;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool};
 
@@ -141,6 +145,20 @@ async fn a_key_that_a_worker_holds_keeps_its_time() {
         in_order(&app.pool, webhook).await,
         [(lost.0, "a".into(), 1), (held.0, "a".into(), 2)]
     );
+}
+
+#[tokio::test]
+async fn a_worker_that_died_does_not_keep_a_halted_key() {
+    let app = App::start().await;
+    let path = app.webhook().await;
+    let webhook = webhook_id(&path);
+    halted_key(&app.pool, webhook, "a", 1).await;
+    let lost = keyed_event(&app.pool, 10, "a").await;
+    given_up_in_order(&app.pool, webhook, lost, 1, 1).await;
+    waiting_in_order(&app.pool, webhook, keyed_event(&app.pool, 9, "a").await, "a", 2).await;
+    hold(&app.pool, 2).await;
+    resend(&app, &path, lost).await;
+    assert_eq!(state_of(&app.pool, "a").await, (true, false));
 }
 
 #[tokio::test]
@@ -330,4 +348,59 @@ async fn a_claim_that_comes_first_is_seen() {
         in_order(&app.pool, webhook).await,
         [(lost.0, "a".into(), 1), (later.0, "a".into(), 2)]
     );
+}
+
+#[tokio::test]
+async fn a_halted_key_goes_on_in_order_when_the_lost_one_is_sent_again_or_without_it() {
+    let app = App::start().await;
+    let receiver = Receiver::start_with(|_| Answer::Status(500)).await;
+    let path = app.webhook().await;
+    let order = json!({"ordering": "key", "onGiveUp": "halt", "maxRetries": 0});
+    app.call("PATCH", &path, &order).await.expect(200);
+    sqlx::query("update postrider.webhook set url = $1")
+        .bind(receiver.url())
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    let product = app.product();
+    let _worker = product.worker().await;
+    let mut events = Vec::new();
+    for name in ["a", "a", "b", "b"] {
+        let id: i64 = sqlx::query_scalar(
+            "select postrider.enqueue('clp123chatbot456', 'LEAD_CREATED', '{}', ordering_key => $1)",
+        )
+        .bind(name)
+        .fetch_one(&app.pool)
+        .await
+        .unwrap();
+        events.push(EventId(id).to_string());
+    }
+    app.wait_for(
+        2,
+        "select count(*) from postrider.ordered_key where halted_at is not null",
+    )
+    .await;
+    let halted = app.get(&format!("{path}/halted-keys")).await.expect(200);
+    assert_eq!(halted["total"], 2);
+    assert_eq!(halted["haltedKeys"][0]["waitingCount"], 1);
+
+    receiver.answer_with(|_| Answer::Status(200));
+    app.post(&format!("{path}/deliveries/{}/resend", events[0]), &json!({}))
+        .await
+        .expect(202);
+    receiver.wait_for(4, Duration::from_secs(30)).await;
+    let one = json!({"orderingKey": "b"});
+    app.post(&format!("{path}/halted-keys/release"), &one).await.expect(200);
+    receiver.wait_for(5, Duration::from_secs(30)).await;
+    product.wait_until_idle().await;
+    let got: Vec<String> = receiver
+        .requests()
+        .iter()
+        .map(|request| request.header("webhook-id").unwrap().to_owned())
+        .collect();
+    let mut lost = got[..2].to_vec();
+    lost.sort();
+    assert_eq!(lost, [events[0].clone(), events[2].clone()]);
+    assert_eq!(got[2..], [events[0].clone(), events[1].clone(), events[3].clone()]);
+    app.wait_for(1, "select count(*) from postrider.dead_letter").await;
 }

@@ -230,6 +230,10 @@ async fn a_webhook_that_is_down_says_what_happens_and_what_to_do() {
     ] {
         assert!(down.contains(expected), "{expected} is not in {down}");
     }
+    assert!(
+        down.contains("<div data-live><div class=\"caution boxed\">"),
+        "the script renews it"
+    );
     open_breaker(&app.pool, id, -1).await;
     let probing = visit(&app, &page(&path)).await.text;
     assert!(

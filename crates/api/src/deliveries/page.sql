@@ -58,7 +58,8 @@ with attempted as materialized (
      order by f.event_id desc
      limit $5
 ), breaker as (
-    -- While it is open nothing is sent before this, unless something made the lane due.
+    -- While it is open nothing is sent before this, unless something made the lane due; while it is probing, nothing but
+    -- the probes before their claim ends or they have an answer.
     select least(l.open_until, l.due_at) as opens_at
       from postrider.lane l
      where l.webhook_id = $1 and l.opened_at is not null and l.open_until > now()

@@ -8,20 +8,9 @@ use super::{BATCH, Job, Next, Progress};
 /// seconds.
 const LAST_LOOK: i64 = 120;
 
-/// Removes the next ordering keys, waiting deliveries and dead letters; with the last of them the lane, the statistics and the other
-/// jobs. Attempts stay until their retention ends, but nothing leads to them.
+/// Removes the next waiting deliveries and dead letters, then the ordering keys; with the last of them the lane, the
+/// statistics and the other jobs. Attempts stay until their retention ends, but nothing leads to them.
 pub(super) async fn batch(connection: &mut PgConnection, job: &Job) -> sqlx::Result<Progress> {
-    let freed = sqlx::query(
-        "-- jobs::erase: the keys first, as everybody locks them
-         delete from postrider.ordered_key
-          where webhook_id = $1
-            and ordering_key in (select k.ordering_key from postrider.ordered_key k
-                                  where k.webhook_id = $1 order by k.ordering_key limit $2 for update)",
-    )
-    .bind(job.webhook_id)
-    .bind(BATCH)
-    .execute(&mut *connection)
-    .await?;
     let removed: i64 = sqlx::query_scalar(
         "-- jobs::erase
          with waiting as (
@@ -41,7 +30,12 @@ pub(super) async fn batch(connection: &mut PgConnection, job: &Job) -> sqlx::Res
     .bind(BATCH)
     .fetch_one(&mut *connection)
     .await?;
-    if removed > 0 || freed.rows_affected() > 0 {
+    // Never in one transaction with the deliveries: some workers lock a key before its delivery, some after it.
+    let removed = match removed {
+        0 => erase_keys(connection, job).await?,
+        removed => removed,
+    };
+    if removed > 0 {
         return Ok(Progress {
             position: job.position,
             moved: removed,
@@ -69,4 +63,19 @@ pub(super) async fn batch(connection: &mut PgConnection, job: &Job) -> sqlx::Res
         moved: 0,
         next,
     })
+}
+
+async fn erase_keys(connection: &mut PgConnection, job: &Job) -> sqlx::Result<i64> {
+    let erased = sqlx::query(
+        "-- jobs::erase: in the order of the keys, so that nobody deadlocks
+         delete from postrider.ordered_key
+          where webhook_id = $1
+            and ordering_key in (select k.ordering_key from postrider.ordered_key k
+                                  where k.webhook_id = $1 order by k.ordering_key limit $2 for update)",
+    )
+    .bind(job.webhook_id)
+    .bind(BATCH)
+    .execute(connection)
+    .await?;
+    Ok(erased.rows_affected() as i64)
 }

@@ -29,7 +29,7 @@ pub(crate) enum BreakerState {
     Closed,
     /// They wait.
     Open,
-    /// A few are tried; the others wait for what comes of them.
+    /// A few are tried, or the next ones will be; the others wait for what comes of them.
     Probing,
 }
 

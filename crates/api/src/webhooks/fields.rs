@@ -39,8 +39,8 @@ pub(crate) struct WebhookFields {
     /// Requests one worker may start per second; null for no limit.
     #[schema(minimum = 1, maximum = 10_000)]
     rate_limit_per_second: Option<i32>,
-    /// `key`: events with the same ordering key arrive in the order of their commits, one at a time. `none`: side by side.
-    /// Holds for the events that come after the change.
+    /// `key`: events with the same ordering key arrive in the order of their commits, one at a time. `none`: side by
+    /// side. Holds for the events that come after the change.
     #[schema(default = "none", pattern = "^(none|key)$", required = false)]
     ordering: String,
     /// With `ordering` `key`, when a delivery is given up: `skip` lets the later ones of its key go on, `halt` lets them

@@ -16,8 +16,10 @@ select w.id, w.name, w.url, w.event_types, w.is_active, w.max_retries, w.retry_d
        w.rate_limit_per_second, w.headers,
        case when w.previous_secret_expires_at > now() then w.previous_secret_expires_at end as previous_secret_expires_at,
        w.ordering, w.on_give_up, w.paused_at, w.disabled_at, w.disabled_reason, w.created_at, w.updated_at,
-       -- The database's clock says whether the breaker is still open.
-       l.opened_at, case when l.opened_at is not null and l.open_until > now() then l.open_until end as next_probe_at,
+       -- The database's clock says whether the breaker is still open. While probes are on their way, open_until is when
+       -- their claim ends.
+       l.opened_at,
+       case when l.opened_at is not null and not l.is_probing and l.open_until > now() then l.open_until end as next_probe_at,
        coalesce(l.trips, 0::smallint) as trips, l.failing_since,
        (select count(*) from postrider.ordered_key k where k.webhook_id = w.id and k.halted_at is not null) as halted_keys,
        coalesce(s.delivered, 0) + coalesce(u.delivered, 0)::bigint as delivered,

@@ -63,7 +63,7 @@ fn probing(row: &WebhookRow, now: Moment) -> Markup {
         div.caution.boxed {
             p {
                 strong { "Is the receiver back?" }
-                " So far " (nothing_arrived(row, now)) " Postrider tries a few deliveries now and sends the rest once they \
+                " So far " (nothing_arrived(row, now)) " Postrider tries the next few deliveries and sends the rest once they \
                  arrive. Until then events wait here and use up no retry."
             }
         }
