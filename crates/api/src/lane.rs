@@ -1,8 +1,8 @@
 //! Putting deliveries into the lane of a webhook, where workers find them.
 //!
 //! Whoever changes what a lane holds, or may do, touches its `lane` row in the same transaction: workers lock that row
-//! before they look. The row comes after those of [`crate::ordered`] keys and before the webhook's own, as it does in
-//! the workers, so that nobody deadlocks.
+//! before they look. The row comes after that of a delivery and those of [`crate::ordered`] keys, and before the
+//! webhook's own, as it does in the workers, so that nobody deadlocks.
 
 use postrider_core::ids::{EventId, WebhookId};
 use sqlx::PgConnection;
@@ -48,7 +48,6 @@ pub(crate) async fn send_now(
     event: EventId,
     bucket: i16,
 ) -> sqlx::Result<()> {
-    touch(connection, webhook).await?;
     sqlx::query(
         "-- lane::send_now: before what waits already, because an open breaker tries only the first few
          insert into postrider.delivery as d (webhook_id, event_id, bucket, attempts, due_at)
@@ -63,6 +62,7 @@ pub(crate) async fn send_now(
     .bind(bucket)
     .execute(&mut *connection)
     .await?;
+    touch(connection, webhook).await?;
     wake_workers(connection).await
 }
 
