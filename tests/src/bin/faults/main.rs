@@ -6,6 +6,7 @@
 
 mod check;
 mod generator;
+mod key;
 mod ledger;
 mod name_server;
 mod namespace;

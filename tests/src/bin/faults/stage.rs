@@ -14,7 +14,7 @@ use crate::ledger::Ledger;
 use crate::options::Options;
 use crate::random::Random;
 use crate::receiver::{Behaviour, Receiver};
-use crate::webhooks::{self, Hook, Wanted, Wants};
+use crate::webhooks::{self, Hook, Ordering, Wanted, Wants};
 
 /// Tenants of the ordinary webhooks.
 pub(crate) const TENANTS: u16 = 20;
@@ -103,8 +103,13 @@ impl Stage {
         let mut idle = 0;
         while Instant::now() < deadline {
             let left: Result<i64, _> = sqlx::query_scalar(
-                "select (select count(*) from postrider.outbox) + (select count(*) from postrider.lease)
-                      + (select count(*) from postrider.delivery) + (select count(*) from postrider.deferred)",
+                // What waits behind a delivery given up, at a webhook that halts then, waits for its owner.
+                "select (select count(*) from postrider.outbox) + (select count(*) from postrider.ordered)
+                      + (select count(*) from postrider.lease) + (select count(*) from postrider.deferred)
+                      + (select count(*) from postrider.delivery d
+                          where not exists (select from postrider.ordered_key k
+                                             where k.webhook_id = d.webhook_id and k.ordering_key = d.ordering_key
+                                               and k.halted_at is not null))",
             )
             .fetch_one(&self.pool)
             .await;
@@ -119,7 +124,7 @@ impl Stage {
     }
 }
 
-/// One webhook for each tenant, a second one for some, some with a narrow subscription. Receivers take a few
+/// One webhook for each tenant, more for some: one that wants order, one with a narrow subscription. Receivers take a few
 /// milliseconds and fail now and then.
 pub(crate) fn ordinary() -> Vec<Wanted> {
     let mut wanted = Vec::new();
@@ -128,6 +133,12 @@ pub(crate) fn ordinary() -> Vec<Wanted> {
         wanted.push(Wanted::of(tenant, Behaviour::Accept(delay)));
         if tenant % 4 == 0 {
             wanted.push(Wanted::of(tenant, Behaviour::FailShare(10, delay)));
+        }
+        if tenant % 3 == 0 {
+            wanted.push(Wanted {
+                ordering: Ordering::Skip,
+                ..Wanted::of(tenant, Behaviour::FailShare(5, delay))
+            });
         }
         if tenant % 5 == 0 {
             wanted.push(Wanted {

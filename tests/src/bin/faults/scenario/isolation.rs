@@ -162,7 +162,7 @@ async fn flood(stage: &Stage, events: u64) {
     let mut left = events;
     while left > 0 {
         let count = left.min(5000);
-        let tokens: Vec<u64> = (0..count).map(|_| stage.ledger.open(FLOODED, u16::MAX)).collect();
+        let tokens: Vec<u64> = (0..count).map(|_| stage.ledger.open(FLOODED, u16::MAX, None)).collect();
         let types: Vec<&str> = tokens.iter().map(|token| crate::payload::event_type(*token)).collect();
         let payloads: Vec<String> = tokens.iter().map(|token| crate::payload::payload(*token)).collect();
         let ids: Vec<i64> = sqlx::query_scalar(
