@@ -1,5 +1,7 @@
 //! The stage of a scenario: a Postgres of its own, a receiver, webhooks and a ledger.
 
+mod longest_transaction;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +10,8 @@ use postrider_core::secret::KeyRing;
 use postrider_tests::PrivateCluster;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
+
+use longest_transaction::LongestTransaction;
 
 use crate::generator::{Generator, Load};
 use crate::ledger::Ledger;
@@ -28,6 +32,8 @@ pub(crate) struct Allowed {
     pub(crate) unrecorded: u64,
     /// Deliveries that may still wait at the end.
     pub(crate) waiting: bool,
+    /// Whether something keeps workers or Postgres from ending a transaction.
+    pub(crate) long_transactions: bool,
 }
 
 /// Everything a scenario plays with.
@@ -42,6 +48,7 @@ pub(crate) struct Stage {
     pub(crate) random: Random,
     pub(crate) seed: u64,
     pub(crate) allowed: Allowed,
+    pub(crate) longest_transaction: LongestTransaction,
     /// When workers were killed, in microseconds since 1970.
     pub(crate) kills: Vec<u64>,
 }
@@ -55,6 +62,7 @@ impl Stage {
         let keys = KeyRing::generate();
         let receiver = Receiver::start(options.seed).await;
         let mut stage = Self {
+            longest_transaction: LongestTransaction::watch(cluster.options()),
             cluster,
             pool,
             receiver,
