@@ -7,7 +7,9 @@
 mod check;
 mod generator;
 mod key;
+mod latency;
 mod ledger;
+mod memory;
 mod name_server;
 mod namespace;
 mod options;
@@ -16,6 +18,7 @@ mod payload;
 mod play;
 mod proxy;
 mod random;
+mod rate;
 mod receiver;
 mod report;
 mod scenario;

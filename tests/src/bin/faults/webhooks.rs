@@ -93,9 +93,8 @@ pub(crate) async fn create(pool: &PgPool, keys: &KeyRing, address: &str, wanted:
         };
         sqlx::query(
             "insert into postrider.webhook
-                    (id, tenant, name, url, event_types, secret, max_retries, retry_delay_ms, timeout_ms,
-                     ordering, on_give_up)
-             values ($1, $2, $3, $4, $5, $6, $7, 200, $8, $9, $10)",
+                    (id, tenant, name, url, event_types, secret, max_retries, retry_delay_ms, timeout_ms)
+             values ($1, $2, $3, $4, $5, $6, $7, 200, $8)",
         )
         .bind(id)
         .bind(&tenant)
@@ -105,11 +104,19 @@ pub(crate) async fn create(pool: &PgPool, keys: &KeyRing, address: &str, wanted:
         .bind(keys.encrypt(&secret, &tenant, WebhookId(id)))
         .bind(one.max_retries)
         .bind(one.timeout_ms)
-        .bind(if one.ordering == Ordering::None { "none" } else { "key" })
-        .bind(if one.ordering == Ordering::Halt { "halt" } else { "skip" })
         .execute(pool)
         .await
         .unwrap();
+        // A schema of the past has no such columns.
+        if one.ordering != Ordering::None {
+            let on_give_up = if one.ordering == Ordering::Halt { "halt" } else { "skip" };
+            sqlx::query("update postrider.webhook set ordering = 'key', on_give_up = $2 where id = $1")
+                .bind(id)
+                .bind(on_give_up)
+                .execute(pool)
+                .await
+                .unwrap();
+        }
         hooks.push(Hook {
             id: WebhookId(id),
             ordering: one.ordering,

@@ -23,10 +23,31 @@ pub(crate) const CLAIM: u64 = 500;
 /// with several scenarios does not silence a worker for it.
 pub(crate) const LEASE_TIME: Duration = Duration::from_secs(5);
 
-/// Breakers that open for the first time for so long, and at most for so long: receivers come back within seconds here.
+/// Breakers open for the first time for so long, then twice as long each time, and at most for so long: receivers come
+/// back within seconds here.
 const BREAKER: [(&str, &str); 2] = [
     ("worker_breaker_open_ms", "300"),
     ("worker_breaker_longest_open_ms", "2000"),
+];
+const FIRST_OPEN: Duration = Duration::from_millis(300);
+pub(crate) const LONGEST_OPEN: Duration = Duration::from_millis(2000);
+
+/// How often a breaker can half-open in this time, when every probe fails at once.
+pub(crate) fn openings_within(time: Duration) -> u64 {
+    let (mut openings, mut open, mut passed) = (0, FIRST_OPEN, FIRST_OPEN);
+    while passed <= time {
+        openings += 1;
+        open = LONGEST_OPEN.min(open * 2);
+        passed += open;
+    }
+    openings
+}
+
+/// Settings that are the worker's defaults again, where those of production are measured.
+pub(crate) const PRODUCTION: [(&str, &str); 3] = [
+    ("worker_lease_time_ms", "15000"),
+    ("worker_heartbeat_interval_ms", "3000"),
+    ("worker_concurrency", "auto"),
 ];
 
 /// What differs from worker to worker.

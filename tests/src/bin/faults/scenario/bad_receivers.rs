@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::finish;
+use crate::memory;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::receiver::Behaviour;
@@ -67,7 +68,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
     generator.wait(Duration::from_secs(600)).await;
     let settled = stage.settle(Duration::from_secs(300)).await;
     outcome.check("every delivery ends", settled, settled);
-    let memory = peak_memory_mb(worker.pid());
+    let memory = memory::peak_mb(worker.pid());
     outcome.figure("worker peak memory, MB", memory);
     outcome.check("the worker stays small", memory <= MEMORY_MB, format!("{memory:.0} MB"));
     finish(&stage, generator, vec![worker], &mut outcome).await;
@@ -88,12 +89,4 @@ pub(super) async fn play(options: &Options) -> Outcome {
         outcome.check(&format!("{name} ends as it should"), expected, format!("{found:?}"));
     }
     outcome
-}
-
-/// Largest resident memory of a process so far, in megabytes (10⁶ bytes).
-fn peak_memory_mb(pid: i32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kib * 1024.0 / 1e6
 }
