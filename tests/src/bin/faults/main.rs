@@ -23,6 +23,7 @@ mod receiver;
 mod report;
 mod scenario;
 mod stage;
+mod targets;
 mod webhooks;
 mod worker;
 

@@ -43,6 +43,10 @@ pub(crate) fn openings_within(time: Duration) -> u64 {
     openings
 }
 
+/// More failures in a row than a scenario has: for those about what becomes of each attempt, whose receivers never get
+/// better.
+pub(crate) const NO_BREAKER: (&str, &str) = ("worker_breaker_failures", "1000000");
+
 /// Settings that are the worker's defaults again, where those of production are measured.
 pub(crate) const PRODUCTION: [(&str, &str); 3] = [
     ("worker_lease_time_ms", "15000"),

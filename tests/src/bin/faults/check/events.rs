@@ -67,6 +67,7 @@ fn requests(stage: &Stage, found: &Found, entries: &[Entry], outcome: &mut Outco
         let is_right = body_hash == arrival.body && recorded.is_some_and(|event| event.0 == arrival.event);
         different += u64::from(!is_right);
     }
+    outcome.figure("rolled-back events sent", rolled_back as f64);
     outcome.check(
         "nothing rolled back sent",
         rolled_back == 0,
