@@ -13,6 +13,7 @@ pub(super) fn check(stage: &Stage, outcome: &mut Outcome) {
     let can_be_kept_open = stage.allowed.long_transactions;
     outcome.figure("transactions can be kept open", f64::from(u8::from(can_be_kept_open)));
     if longest_ms > LIMIT_MS {
+        let at = at.lines().next().unwrap_or_default();
         outcome.note(format!("longest transaction of a worker, {longest_ms:.0} ms: {at}"));
     }
     // A debug build beside other scenarios waits for a processor, and not for itself.

@@ -101,7 +101,8 @@ async fn after_the_send(stage: &Stage, mut times: u64) -> bool {
 }
 
 async fn ends(worker: &mut Postrider) -> bool {
-    timeout(Duration::from_secs(30), worker.wait(Duration::from_secs(60)))
+    // On a busy machine a worker takes its time until it judges whether others are dead.
+    timeout(Duration::from_secs(60), worker.wait(Duration::from_secs(120)))
         .await
         .is_ok()
 }
