@@ -28,9 +28,11 @@ pub(crate) async fn measure(stage: &Stage, load: &Load, seconds: u64) -> Latency
     let generator = stage.produce(load);
     sleep(Duration::from_secs(seconds)).await;
     generator.stop().await;
+    // Its guard must be gone before the delays are looked at.
+    let end = stage.ledger.entries().len();
     let deadline = Instant::now() + LATEST;
     loop {
-        let delays = delays(stage, first..stage.ledger.entries().len());
+        let delays = delays(stage, load, first..end);
         if delays.last().is_none_or(|last| last.is_finite()) || Instant::now() > deadline {
             return quantiles(&delays);
         }
@@ -38,13 +40,13 @@ pub(crate) async fn measure(stage: &Stage, load: &Load, seconds: u64) -> Latency
     }
 }
 
-/// Of every committed event among these tokens and every webhook subscribed to it, in order; infinite while it has not
-/// arrived.
-fn delays(stage: &Stage, tokens: std::ops::Range<usize>) -> Vec<f64> {
+/// Of every committed event of the load's tenants among these tokens, and every webhook subscribed to it, in order;
+/// infinite while it has not arrived.
+fn delays(stage: &Stage, load: &Load, tokens: std::ops::Range<usize>) -> Vec<f64> {
     let entries = stage.ledger.entries();
     let mut delays: HashMap<(u64, u16), f64> = HashMap::new();
-    let committed = tokens.clone().filter(|token| entries[*token].is_committed());
-    for token in committed.map(|token| token as u64) {
+    let is_measured = |token: &usize| entries[*token].is_committed() && load.tenants.contains(&entries[*token].tenant);
+    for token in tokens.filter(is_measured).map(|token| token as u64) {
         let tenant = entries[token as usize].tenant;
         let subscribed = (0_u16..)
             .zip(&stage.hooks)
