@@ -105,7 +105,7 @@ async fn bounded(stage: &Stage, outage: Duration, waiting: i64, outcome: &mut Ou
     let openings = worker::openings_within(outage);
     let most = WORKERS * (FAILURES + IN_FLIGHT) + PROBES * (openings + 1);
     let failed: i64 = sqlx::query_scalar(
-        "select max(count) from (select count(*) from postrider.attempt where error is not null group by webhook_id)",
+        "select max(a.count) from (select count(*) from postrider.attempt where error is not null group by webhook_id) a",
     )
     .fetch_one(&stage.pool)
     .await

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use sqlx::types::Uuid;
 use tokio::time::{Instant, sleep};
 
 use super::finish;
@@ -44,7 +45,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
     let generator = stage.produce(&load);
     let mut doomed = worker::start_with(&stage, how()).await;
     let rounds = options.pick(options.kills, 1, 5);
-    let (mut held, mut slowest) = (0, 0.0_f64);
+    let (mut held, mut slowest, mut given_back) = (0, 0.0_f64, 0.0_f64);
     for _ in 0..rounds {
         let id = only_worker(&stage).await;
         let other = worker::start_with(&stage, how()).await;
@@ -53,16 +54,23 @@ pub(super) async fn play(options: &Options) -> Outcome {
         worker::kill(&mut doomed).await;
         let killed_us = now_us();
         stage.kills.push(killed_us);
+        // How long receivers take is not what is measured.
+        stage.receiver.recover();
         let pending = pending(&stage, id).await;
         held += pending.len();
+        given_back = given_back.max(until_given_back(&stage, id, killed_us, lease_time * 2).await);
         let longest = until_sent_again(&stage, &pending, killed_us, lease_time * 2).await;
         slowest = slowest.max(longest);
         doomed = other;
+        for place in 0..usize::from(TENANTS) {
+            stage.receiver.behave(place, Behaviour::Accept(ANSWER));
+        }
     }
     stage.allowed.duplicates = rounds * (CONCURRENCY + FLUSH);
     stage.allowed.unrecorded = stage.allowed.duplicates;
     outcome.figure("deliveries of killed workers", held as f64);
     outcome.figure("lease time, s", lease_time.as_secs_f64());
+    outcome.figure("longest time to be given back, s", given_back);
     outcome.figure("longest time to deliver again, s", slowest);
     outcome.figure("beyond the lease time, s", slowest - lease_time.as_secs_f64());
     let most = (lease_time + PROMISED).as_secs_f64();
@@ -75,22 +83,36 @@ pub(super) async fn play(options: &Options) -> Outcome {
     outcome
 }
 
-async fn only_worker(stage: &Stage) -> sqlx::types::Uuid {
+async fn only_worker(stage: &Stage) -> Uuid {
     sqlx::query_scalar("select id from postrider.worker order by started_at desc limit 1")
         .fetch_one(&stage.pool)
         .await
         .unwrap()
 }
 
-async fn until_it_holds_something(stage: &Stage, worker: sqlx::types::Uuid) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let query = "select exists (select from postrider.lease where worker_id = $1)";
-    while !sqlx::query_scalar::<_, bool>(query)
+async fn holds_something(stage: &Stage, worker: Uuid) -> bool {
+    sqlx::query_scalar("select exists (select from postrider.lease where worker_id = $1)")
         .bind(worker)
         .fetch_one(&stage.pool)
         .await
         .unwrap()
-    {
+}
+
+/// Seconds from the kill until its leases are gone; infinite when they stay.
+async fn until_given_back(stage: &Stage, worker: Uuid, killed_us: u64, within: Duration) -> f64 {
+    let deadline = Instant::now() + within;
+    while holds_something(stage, worker).await {
+        if Instant::now() > deadline {
+            return f64::INFINITY;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    (now_us() - killed_us) as f64 / 1e6
+}
+
+async fn until_it_holds_something(stage: &Stage, worker: Uuid) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds_something(stage, worker).await {
         assert!(Instant::now() < deadline, "the worker claims nothing");
         sleep(Duration::from_millis(5)).await;
     }
@@ -98,7 +120,7 @@ async fn until_it_holds_something(stage: &Stage, worker: sqlx::types::Uuid) {
 
 /// Deliveries of the leases of a dead worker that are not settled: event and webhook. Those that were parked are in their
 /// lane, where a claim lasts for the webhook's timeout and 10 s.
-async fn pending(stage: &Stage, worker: sqlx::types::Uuid) -> Vec<(i64, i64)> {
+async fn pending(stage: &Stage, worker: Uuid) -> Vec<(i64, i64)> {
     sqlx::query_as(
         "select e.id, w.id
            from postrider.lease l
