@@ -27,7 +27,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
     let generator = stage.produce(&load);
     let end = Instant::now() + Duration::from_secs(options.pick(options.seconds, 8, 120));
     let (mut kills, mut faults) = (0, 0);
-    while Instant::now() < end {
+    while Instant::now() < end || faults < 3 {
         sleep(stage.random.milliseconds(200, 900)).await;
         let victim = stage.random.below(workers.len() as u64) as usize;
         // Each in its turn, so that a short run has them all.
