@@ -28,6 +28,9 @@ fn json_string(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -43,5 +46,23 @@ mod tests {
             ]
             .concat()
         );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_in_it_the_body_is_json_with_the_payload_byte_for_byte(
+            event_type in any::<String>(), event in 1_i64.., name in any::<String>(), number: u32, blanks in "[ \t\n]{0,4}",
+            tenant in any::<String>(),
+        ) {
+            let payload = format!("{{{blanks}{}:{blanks}{number}.50e{}}}", json_string(&name), number % 300);
+            let body = envelope(&event_type, EventId(event), &payload, &tenant);
+            let read: Value = serde_json::from_str(&body).expect("it is JSON");
+            let members: Vec<&String> = read.as_object().expect("an object").keys().collect();
+            prop_assert_eq!(members.len(), 4);
+            prop_assert_eq!(&read["event"], &Value::from(event_type));
+            prop_assert_eq!(&read["chatbotId"], &Value::from(tenant));
+            prop_assert_eq!(read["timestamp"].as_i64(), Some(EventId(event).unix_seconds()));
+            prop_assert!(body.contains(&format!(",\"data\":{payload},\"chatbotId\":")), "{body}");
+        }
     }
 }

@@ -6,6 +6,7 @@ mod duplicates;
 mod events;
 mod figures;
 mod order;
+mod transactions;
 
 use crate::outcome::Outcome;
 use crate::stage::Stage;
@@ -20,6 +21,7 @@ pub(crate) async fn reconcile(stage: &Stage, outcome: &mut Outcome) {
     duplicates::check(stage, &found, outcome).await;
     order::check(stage, &found, outcome);
     figures::check(stage, &found, outcome);
+    transactions::check(stage, outcome);
 }
 
 /// Every request was signed with the right secret, went to a known path and named its event.

@@ -1,5 +1,6 @@
 //! Producers: they commit, roll back and roll back to savepoints, and write into the ledger what they did.
 
+mod bulk;
 mod transaction;
 
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
+
+pub(crate) use bulk::commit_in_bulk;
 
 use crate::ledger::Ledger;
 use crate::random::Random;
@@ -67,6 +70,14 @@ impl Generator {
             tasks.spawn(produce(producer));
         }
         Self { tasks, stop }
+    }
+
+    /// No producers, where a scenario commits what it needs itself.
+    pub(crate) fn none() -> Self {
+        Self {
+            tasks: JoinSet::new(),
+            stop: Arc::default(),
+        }
     }
 
     /// Waits until the load's number of events is committed.

@@ -6,7 +6,10 @@
 
 mod check;
 mod generator;
+mod key;
+mod latency;
 mod ledger;
+mod memory;
 mod name_server;
 mod namespace;
 mod options;
@@ -15,10 +18,12 @@ mod payload;
 mod play;
 mod proxy;
 mod random;
+mod rate;
 mod receiver;
 mod report;
 mod scenario;
 mod stage;
+mod targets;
 mod webhooks;
 mod worker;
 

@@ -11,6 +11,7 @@ use crate::options::{Length, Options, USAGE};
 use crate::outcome::Outcome;
 use crate::report;
 use crate::scenario::{self, SCENARIOS, Scenario};
+use crate::targets;
 
 /// Longest time for one scenario of the long form. The short ones have less to do.
 const LONGEST: Duration = Duration::from_secs(3 * 3600);
@@ -51,8 +52,12 @@ pub(crate) async fn play(options: Options) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let passed = report::print_table(&outcomes, options.seed, begun.elapsed());
+    let measured = targets::measured(&outcomes);
+    if options.length == Length::Long {
+        targets::print(&measured);
+    }
     if let Some(path) = &options.json {
-        report::write_json(path, &outcomes, options.seed);
+        report::write_json(path, &outcomes, &measured, &options);
     }
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

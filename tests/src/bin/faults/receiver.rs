@@ -5,9 +5,11 @@ mod connection;
 mod log;
 mod request;
 mod verify;
+mod watcher;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -19,6 +21,7 @@ pub(crate) use log::{Arrival, Log, hash};
 use crate::webhooks::{Hook, Wanted};
 use behaviour::Connection;
 use verify::Verifier;
+use watcher::Watcher;
 
 /// A receiver on a thread of its own; ends when dropped.
 #[derive(Debug)]
@@ -32,6 +35,7 @@ pub(crate) struct Receiver {
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) log: Log,
+    pub(crate) watcher: Watcher,
     hooks: RwLock<Vec<KnownHook>>,
     seed: u64,
 }
@@ -80,6 +84,26 @@ impl Receiver {
             behaviour: wanted.behaviour.clone(),
         });
         *self.shared.hooks.write().unwrap_or_else(PoisonError::into_inner) = known.collect();
+    }
+
+    /// Changes what it does with the requests of a webhook from now on.
+    pub(crate) fn behave(&self, place: usize, behaviour: Behaviour) {
+        let mut hooks = self.shared.hooks.write().unwrap_or_else(PoisonError::into_inner);
+        hooks[place].behaviour = behaviour;
+    }
+
+    /// Makes it accept everything from now on.
+    pub(crate) fn recover(&self) {
+        let mut hooks = self.shared.hooks.write().unwrap_or_else(PoisonError::into_inner);
+        for hook in hooks.iter_mut() {
+            hook.behaviour = Behaviour::Accept(Duration::ZERO);
+        }
+    }
+
+    /// Listens at a further address.
+    pub(crate) async fn listen_at(&self, address: SocketAddr) -> tokio::task::JoinHandle<()> {
+        let listener = TcpListener::bind(address).await.unwrap();
+        tokio::spawn(accept(listener, self.shared.clone()))
     }
 }
 

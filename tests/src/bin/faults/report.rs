@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::options::{Length, Options};
 use crate::outcome::Outcome;
+use crate::targets::Measured;
 
 /// Says at once how a scenario ended.
 pub(crate) fn print_one(outcome: &Outcome) {
@@ -54,7 +56,12 @@ pub(crate) fn print_table(outcomes: &[Outcome], seed: u64, elapsed: Duration) ->
         let others = outcome.figures.iter().filter(|(name, _)| {
             !columns.contains(&name.as_str())
                 && !name.starts_with("deliveries ")
-                && *name != "commits without an answer"
+                && ![
+                    "commits without an answer",
+                    "rolled-back events sent",
+                    "transactions can be kept open",
+                ]
+                .contains(&name.as_str())
         });
         let others: Vec<String> = others.map(|(name, value)| format!("{name} {value:.2}")).collect();
         println!("{:<16} {}", "", others.join(", "));
@@ -70,7 +77,16 @@ pub(crate) fn print_table(outcomes: &[Outcome], seed: u64, elapsed: Duration) ->
 }
 
 /// Writes everything as JSON.
-pub(crate) fn write_json(path: &Path, outcomes: &[Outcome], seed: u64) {
-    let report = serde_json::json!({ "seed": seed, "scenarios": outcomes });
+pub(crate) fn write_json(path: &Path, outcomes: &[Outcome], measured: &[Measured], options: &Options) {
+    let report = serde_json::json!({
+        "seed": options.seed,
+        "length": match options.length {
+            Length::Short => "short",
+            Length::Long => "long",
+        },
+        "build": if cfg!(debug_assertions) { "debug" } else { "release" },
+        "scenarios": outcomes,
+        "targets": measured,
+    });
     std::fs::write(path, serde_json::to_string_pretty(&report).unwrap()).unwrap();
 }

@@ -1,17 +1,24 @@
 //! The scenarios: one file for each.
 
+mod backlog_returns;
 mod bad_receivers;
+mod breaker;
 mod clock;
 mod cut_connections;
 mod disk_full;
 mod dns;
 mod freeze_postgres;
+mod held_transaction;
 mod isolation;
 mod kill;
 mod kill_at_step;
 mod lost_answers;
+mod lost_worker;
+mod many_bad;
 mod mixed;
+mod order;
 mod partition;
+mod poison;
 mod pooler;
 mod restart_postgres;
 mod sigterm;
@@ -62,6 +69,8 @@ pub(crate) const SCENARIOS: &[Scenario] = scenarios![
     lost_answers true "Statements whose request or answer is lost, at chosen statements",
     kill_at_step true "Workers killed before and after the commit of each statement",
     stop_worker true "Two workers, one of them stopped and continued (SIGSTOP, SIGCONT)",
+    order true "Webhooks that want order, with several workers, retries, kills and keys that halt",
+    poison true "An event that kills every worker that sends it",
     freeze_postgres true "Postgres frozen, then going on",
     kill true "Workers killed with SIGKILL at random moments",
     partition true "No traffic between worker and Postgres for a while, connections open",
@@ -69,6 +78,9 @@ pub(crate) const SCENARIOS: &[Scenario] = scenarios![
     restart_postgres true "Postgres stopped with mode immediate and started again",
     sigterm true "Workers stopped with SIGTERM under load, one after the other",
     slow_answers true "Receivers that answer at the moment at which the worker parks the request",
+    breaker true "Receivers that are down for a while, then back: events wait, and burn no retries",
+    lost_worker true "How soon what a killed worker held is delivered again",
+    many_bad true "Very many bad receivers with events waiting: memory, and healthy webhooks beside",
     bad_receivers true "Receivers that refuse, reset, hang, drip, flood, answer garbage or without end, beside good ones",
     dns true "Name lookup that fails, is silent, or flips between an allowed and a refused address (needs root)",
     clock true "Workers whose clocks are two hours ahead and behind (needs libfaketime)",
@@ -78,6 +90,8 @@ pub(crate) const SCENARIOS: &[Scenario] = scenarios![
     mixed true "All of them mixed, drawn by chance",
     disk_full true "Postgres without disk space, then with some again (needs root)",
     isolation false "How much bad webhooks slow down healthy ones",
+    held_transaction true "Throughput while somebody keeps a transaction open",
+    backlog_returns true "How fast a lane drains whose receiver is back",
     terminate true "Storms of pg_terminate_backend against workers and producers",
 ];
 
@@ -129,4 +143,14 @@ async fn finish_within(
         }
     }
     workers
+}
+
+/// Stops a worker of a scenario in which events may go on waiting.
+async fn finish_worker(mut worker: Postrider, outcome: &mut Outcome) {
+    let stopped = worker::stop(&mut worker).await;
+    outcome.check(
+        "the worker ends well on SIGTERM",
+        stopped.is_ok(),
+        format!("{stopped:?}"),
+    );
 }

@@ -1,5 +1,7 @@
 //! The stage of a scenario: a Postgres of its own, a receiver, webhooks and a ledger.
 
+mod longest_transaction;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +11,14 @@ use postrider_tests::PrivateCluster;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
+use longest_transaction::LongestTransaction;
+
 use crate::generator::{Generator, Load};
 use crate::ledger::Ledger;
 use crate::options::Options;
 use crate::random::Random;
 use crate::receiver::{Behaviour, Receiver};
-use crate::webhooks::{self, Hook, Wanted, Wants};
+use crate::webhooks::{self, Hook, Ordering, Wanted, Wants};
 
 /// Tenants of the ordinary webhooks.
 pub(crate) const TENANTS: u16 = 20;
@@ -28,6 +32,8 @@ pub(crate) struct Allowed {
     pub(crate) unrecorded: u64,
     /// Deliveries that may still wait at the end.
     pub(crate) waiting: bool,
+    /// Whether something keeps workers or Postgres from ending a transaction.
+    pub(crate) long_transactions: bool,
 }
 
 /// Everything a scenario plays with.
@@ -42,6 +48,7 @@ pub(crate) struct Stage {
     pub(crate) random: Random,
     pub(crate) seed: u64,
     pub(crate) allowed: Allowed,
+    pub(crate) longest_transaction: LongestTransaction,
     /// When workers were killed, in microseconds since 1970.
     pub(crate) kills: Vec<u64>,
 }
@@ -55,6 +62,7 @@ impl Stage {
         let keys = KeyRing::generate();
         let receiver = Receiver::start(options.seed).await;
         let mut stage = Self {
+            longest_transaction: LongestTransaction::watch(cluster.options()),
             cluster,
             pool,
             receiver,
@@ -103,8 +111,13 @@ impl Stage {
         let mut idle = 0;
         while Instant::now() < deadline {
             let left: Result<i64, _> = sqlx::query_scalar(
-                "select (select count(*) from postrider.outbox) + (select count(*) from postrider.lease)
-                      + (select count(*) from postrider.delivery) + (select count(*) from postrider.deferred)",
+                // What waits behind a delivery given up, at a webhook that halts then, waits for its owner.
+                "select (select count(*) from postrider.outbox) + (select count(*) from postrider.ordered)
+                      + (select count(*) from postrider.lease) + (select count(*) from postrider.deferred)
+                      + (select count(*) from postrider.delivery d
+                          where not exists (select from postrider.ordered_key k
+                                             where k.webhook_id = d.webhook_id and k.ordering_key = d.ordering_key
+                                               and k.halted_at is not null))",
             )
             .fetch_one(&self.pool)
             .await;
@@ -119,7 +132,7 @@ impl Stage {
     }
 }
 
-/// One webhook for each tenant, a second one for some, some with a narrow subscription. Receivers take a few
+/// One webhook for each tenant, more for some: one that wants order, one with a narrow subscription. Receivers take a few
 /// milliseconds and fail now and then.
 pub(crate) fn ordinary() -> Vec<Wanted> {
     let mut wanted = Vec::new();
@@ -128,6 +141,12 @@ pub(crate) fn ordinary() -> Vec<Wanted> {
         wanted.push(Wanted::of(tenant, Behaviour::Accept(delay)));
         if tenant % 4 == 0 {
             wanted.push(Wanted::of(tenant, Behaviour::FailShare(10, delay)));
+        }
+        if tenant % 3 == 0 {
+            wanted.push(Wanted {
+                ordering: Ordering::Skip,
+                ..Wanted::of(tenant, Behaviour::FailShare(5, delay))
+            });
         }
         if tenant % 5 == 0 {
             wanted.push(Wanted {

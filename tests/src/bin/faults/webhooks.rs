@@ -14,6 +14,17 @@ pub(crate) enum Wants {
     OnlyLeadCreated,
 }
 
+/// Whether events of one key must come in order, and what happens to the key when one of them is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ordering {
+    /// They need not.
+    None,
+    /// The later ones go on.
+    Skip,
+    /// The later ones wait.
+    Halt,
+}
+
 /// A webhook of a scenario. Its place in the list is the path its requests go to.
 #[derive(Debug, Clone)]
 pub(crate) struct Hook {
@@ -21,8 +32,7 @@ pub(crate) struct Hook {
     pub(crate) tenant: u16,
     pub(crate) wants: Wants,
     pub(crate) secret: Secret,
-    /// Whether events of one key must come in order.
-    pub(crate) is_ordered: bool,
+    pub(crate) ordering: Ordering,
     /// Whether an attempt is a request that the receiver sees: false where no connection comes about.
     pub(crate) on_the_wire: bool,
 }
@@ -37,6 +47,7 @@ pub(crate) struct Wanted {
     pub(crate) behaviour: Behaviour,
     pub(crate) max_retries: i32,
     pub(crate) timeout_ms: i32,
+    pub(crate) ordering: Ordering,
 }
 
 impl Wanted {
@@ -49,6 +60,7 @@ impl Wanted {
             behaviour,
             max_retries: 3,
             timeout_ms: 2000,
+            ordering: Ordering::None,
         }
     }
 }
@@ -68,7 +80,6 @@ pub(crate) fn tenant_name(tenant: u16) -> String {
 /// Writes the webhooks into the database; `address` is where the receiver listens.
 pub(crate) async fn create(pool: &PgPool, keys: &KeyRing, address: &str, wanted: &[Wanted]) -> Vec<Hook> {
     let mut hooks = Vec::with_capacity(wanted.len());
-    let can_order = can_order(pool).await;
     for (place, one) in wanted.iter().enumerate() {
         let id: i64 = sqlx::query_scalar("select postrider.next_id()")
             .fetch_one(pool)
@@ -96,17 +107,19 @@ pub(crate) async fn create(pool: &PgPool, keys: &KeyRing, address: &str, wanted:
         .execute(pool)
         .await
         .unwrap();
-        let is_ordered = can_order && place % 3 == 1;
-        if is_ordered {
-            sqlx::query("update postrider.webhook set ordering = 'key' where id = $1")
+        // A schema of the past has no such columns.
+        if one.ordering != Ordering::None {
+            let on_give_up = if one.ordering == Ordering::Halt { "halt" } else { "skip" };
+            sqlx::query("update postrider.webhook set ordering = 'key', on_give_up = $2 where id = $1")
                 .bind(id)
+                .bind(on_give_up)
                 .execute(pool)
                 .await
                 .unwrap();
         }
         hooks.push(Hook {
             id: WebhookId(id),
-            is_ordered,
+            ordering: one.ordering,
             tenant: one.tenant,
             wants: one.wants,
             secret,
@@ -114,15 +127,4 @@ pub(crate) async fn create(pool: &PgPool, keys: &KeyRing, address: &str, wanted:
         });
     }
     hooks
-}
-
-/// Whether the schema lets a webhook ask for order.
-async fn can_order(pool: &PgPool) -> bool {
-    sqlx::query_scalar(
-        "select exists (select from information_schema.columns
-                         where table_schema = 'postrider' and table_name = 'webhook' and column_name = 'ordering')",
-    )
-    .fetch_one(pool)
-    .await
-    .unwrap()
 }

@@ -1,6 +1,8 @@
 //! Workers of a scenario: the real binary with settings under which leases end soon.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -20,6 +22,37 @@ pub(crate) const CLAIM: u64 = 500;
 /// Time after which a silent worker loses what it holds. Shorter than in production, and long enough that a machine busy
 /// with several scenarios does not silence a worker for it.
 pub(crate) const LEASE_TIME: Duration = Duration::from_secs(5);
+
+/// Breakers open for the first time for so long, then twice as long each time, and at most for so long: receivers come
+/// back within seconds here.
+const BREAKER: [(&str, &str); 2] = [
+    ("worker_breaker_open_ms", "300"),
+    ("worker_breaker_longest_open_ms", "2000"),
+];
+const FIRST_OPEN: Duration = Duration::from_millis(300);
+pub(crate) const LONGEST_OPEN: Duration = Duration::from_millis(2000);
+
+/// How often a breaker can half-open in this time, when every probe fails at once.
+pub(crate) fn openings_within(time: Duration) -> u64 {
+    let (mut openings, mut open, mut passed) = (0, FIRST_OPEN, FIRST_OPEN);
+    while passed <= time {
+        openings += 1;
+        open = LONGEST_OPEN.min(open * 2);
+        passed += open;
+    }
+    openings
+}
+
+/// More failures in a row than a scenario has: for those about what becomes of each attempt, whose receivers never get
+/// better.
+pub(crate) const NO_BREAKER: (&str, &str) = ("worker_breaker_failures", "1000000");
+
+/// Settings that are the worker's defaults again, where those of production are measured.
+pub(crate) const PRODUCTION: [(&str, &str); 3] = [
+    ("worker_lease_time_ms", "15000"),
+    ("worker_heartbeat_interval_ms", "3000"),
+    ("worker_concurrency", "auto"),
+];
 
 /// What differs from worker to worker.
 #[derive(Debug, Default)]
@@ -65,6 +98,8 @@ pub(crate) fn spawn(stage: &Stage, how: How<'_>) -> Postrider {
         ("worker_heartbeat_interval_ms", "500"),
         ("log", "warn,postrider_worker=info"),
     ];
+    let binary = how.binary.map_or_else(process::binary, Path::to_path_buf);
+    settings.extend(BREAKER.into_iter().filter(|(name, _)| knows(&binary, name)));
     settings.extend_from_slice(how.settings);
     let mut command = process::command(&["worker"], &settings);
     if let Some(binary) = how.binary {
@@ -84,6 +119,18 @@ pub(crate) fn spawn(stage: &Stage, how: How<'_>) -> Postrider {
     }
     command.envs(how.environment.iter().copied());
     Postrider::spawn_command(command)
+}
+
+/// Whether a build has a setting. A worker refuses to start with one that it does not know, and an old one may be asked to.
+pub(crate) fn knows(binary: &Path, setting: &str) -> bool {
+    static SETTINGS: Mutex<Option<HashMap<PathBuf, String>>> = Mutex::new(None);
+    let mut settings = SETTINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    let of_builds = settings.get_or_insert_default();
+    let printed = of_builds.entry(binary.to_path_buf()).or_insert_with(|| {
+        let output = std::process::Command::new(binary).arg("config").output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    });
+    printed.contains(setting)
 }
 
 /// Ends a worker the hard way.

@@ -23,11 +23,15 @@ pub(super) struct Attempts {
 pub(super) struct Found {
     /// Events, by the token of their payload.
     pub(super) events: HashMap<u64, EventId>,
+    /// Events by which workers tell what they did to webhooks.
+    pub(super) operational: HashSet<i64>,
     /// Events with two rows of the same token, or a payload without one.
     pub(super) odd_events: u64,
     /// Events not handed out to their webhooks yet.
     pub(super) queued: HashSet<i64>,
     pub(super) waiting: HashSet<Pair>,
+    /// Of the waiting ones, those behind a delivery given up of their key, at a webhook that halts then.
+    pub(super) halted: HashSet<Pair>,
     pub(super) dead: HashSet<Pair>,
     /// Deliveries that succeeded, according to the history.
     pub(super) succeeded: HashSet<Pair>,
@@ -44,7 +48,8 @@ impl Found {
         let mut found = Self::default();
         let mut rows = sqlx::query_as::<_, (i64, Option<i64>)>(
             // The payloads hold numbers and escapes that the operators of json refuse.
-            r#"select id, substring(payload::text from '"token":(\d+)')::int8 from postrider.event"#,
+            r#"select id, substring(payload::text from '"token":(\d+)')::int8 from postrider.event
+                where type not in ('WEBHOOK_DISABLED', 'DELIVERY_EXHAUSTED')"#,
         )
         .fetch(pool);
         while let Some((id, token)) = rows.try_next().await.unwrap() {
@@ -52,13 +57,26 @@ impl Found {
             found.odd_events += u64::from(!is_first);
         }
         drop(rows);
+        found.operational = events(
+            pool,
+            "select id from postrider.event where type in ('WEBHOOK_DISABLED', 'DELIVERY_EXHAUSTED')",
+        )
+        .await;
         found.queued = events(
             pool,
-            "select event_id from postrider.outbox union select event_id from postrider.deferred
-             union select unnest(event_ids) from postrider.lease",
+            "select event_id from postrider.outbox union select event_id from postrider.ordered
+             union select event_id from postrider.deferred union select unnest(event_ids) from postrider.lease",
         )
         .await;
         found.waiting = pairs(pool, "select event_id, webhook_id from postrider.delivery").await;
+        found.halted = pairs(
+            pool,
+            "select d.event_id, d.webhook_id
+               from postrider.delivery d
+               join postrider.ordered_key k on k.webhook_id = d.webhook_id and k.ordering_key = d.ordering_key
+              where k.halted_at is not null",
+        )
+        .await;
         found.dead = pairs(pool, "select event_id, webhook_id from postrider.dead_letter").await;
         found.succeeded = pairs(
             pool,

@@ -5,13 +5,15 @@ use std::collections::HashSet;
 use super::database::{Found, Pair};
 use crate::outcome::Outcome;
 use crate::stage::Stage;
+use crate::webhooks::Ordering;
 
 /// Adds the checks.
 pub(super) fn check(stage: &Stage, found: &Found, outcome: &mut Outcome) {
     let accepted = accepted(stage);
     let entries = stage.ledger.entries();
     let (mut expected, mut lost, mut waiting, mut dead) = (0_u64, Vec::new(), 0_u64, 0_u64);
-    let mut unexpected: HashSet<Pair> = accepted.clone();
+    let mut unexpected = accepted.clone();
+    unexpected.retain(|(event, _)| !found.operational.contains(event));
     for (token, event) in &found.events {
         let Some(entry) = entries.get(*token as usize) else {
             continue;
@@ -25,7 +27,7 @@ pub(super) fn check(stage: &Stage, found: &Found, outcome: &mut Outcome) {
             expected += 1;
             unexpected.remove(&pair);
             let waits = found.queued.contains(&event.0) || found.waiting.contains(&pair);
-            waiting += u64::from(waits);
+            waiting += u64::from(waits && !(hook.ordering == Ordering::Halt && found.halted.contains(&pair)));
             dead += u64::from(found.dead.contains(&pair));
             if !accepted.contains(&pair) && !waits && !found.dead.contains(&pair) {
                 lost.push(format!("{event} for {}", hook.id));

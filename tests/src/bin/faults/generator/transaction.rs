@@ -2,8 +2,10 @@
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor, Result};
+use tokio::time::sleep;
 
 use super::Producer;
+use crate::key::Key;
 use crate::ledger::Fate;
 use crate::payload::{event_type, payload};
 
@@ -32,6 +34,7 @@ enum End {
 /// One event, committed by its own statement.
 async fn alone(producer: &mut Producer, connection: &mut PgConnection) -> Result<u64> {
     let token = open(producer);
+    producer.ledger.sending(&[token]);
     let written = enqueue(producer, connection, token).await;
     // Without an answer nobody knows whether the statement, which is also the commit, was carried out.
     let fate = if written.is_ok() {
@@ -47,6 +50,7 @@ async fn alone(producer: &mut Producer, connection: &mut PgConnection) -> Result
 async fn in_bulk(producer: &mut Producer, connection: &mut PgConnection) -> Result<u64> {
     let count = 2 + producer.random.below(39);
     let tokens: Vec<u64> = (0..count).map(|_| open(producer)).collect();
+    producer.ledger.sending(&tokens);
     let written = enqueue_many(producer, connection, &tokens).await;
     let fate = if written.is_ok() {
         Fate::Committed
@@ -65,6 +69,7 @@ async fn several(producer: &mut Producer, connection: &mut PgConnection, end: En
     let mut transaction = connection.begin().await?;
     for token in &tokens {
         enqueue(producer, &mut transaction, *token).await?;
+        linger(producer).await;
     }
     match end {
         End::Commit => commit(producer, transaction, &tokens).await,
@@ -89,8 +94,19 @@ async fn with_savepoint(producer: &mut Producer, connection: &mut PgConnection) 
     transaction.execute("savepoint here").await?;
     enqueue(producer, &mut transaction, undone).await?;
     transaction.execute("rollback to savepoint here").await?;
+    linger(producer).await;
     enqueue(producer, &mut transaction, after).await?;
+    linger(producer).await;
     commit(producer, transaction, &[before, after]).await
+}
+
+/// Now and then keeps the transaction open, so that others begin and commit meanwhile: ids are given when an event is
+/// written, and the order that counts is that of the commits.
+async fn linger(producer: &mut Producer) {
+    if producer.random.below(8) == 0 {
+        let time = producer.random.milliseconds(1, 40);
+        sleep(time).await;
+    }
 }
 
 async fn commit(
@@ -98,6 +114,7 @@ async fn commit(
     transaction: sqlx::Transaction<'_, sqlx::Postgres>,
     tokens: &[u64],
 ) -> Result<u64> {
+    producer.ledger.sending(tokens);
     let committed = transaction.commit().await;
     let fate = if committed.is_ok() {
         Fate::Committed
@@ -111,7 +128,8 @@ async fn commit(
 fn open(producer: &mut Producer) -> u64 {
     let tenants = producer.load.tenants.clone();
     let tenant = tenants.start + producer.random.below(u64::from(tenants.end - tenants.start)) as u16;
-    producer.ledger.open(tenant, producer.number)
+    let key = Key::draw(&mut producer.random, producer.number);
+    producer.ledger.open(tenant, producer.number, key)
 }
 
 async fn enqueue(producer: &Producer, connection: &mut PgConnection, token: u64) -> Result<()> {
@@ -119,7 +137,7 @@ async fn enqueue(producer: &Producer, connection: &mut PgConnection, token: u64)
         .bind(tenant_of(producer, token))
         .bind(event_type(token))
         .bind(payload(token))
-        .bind(ordering_key(producer))
+        .bind(ordering_key(producer, token))
         .persistent(!producer.load.pooled)
         .fetch_one(connection)
         .await?;
@@ -131,7 +149,7 @@ async fn enqueue_many(producer: &Producer, connection: &mut PgConnection, tokens
     let tenants: Vec<String> = tokens.iter().map(|token| tenant_of(producer, *token)).collect();
     let types: Vec<&str> = tokens.iter().map(|token| event_type(*token)).collect();
     let payloads: Vec<String> = tokens.iter().map(|token| payload(*token)).collect();
-    let keys = vec![ordering_key(producer); tokens.len()];
+    let keys: Vec<Option<String>> = tokens.iter().map(|token| ordering_key(producer, *token)).collect();
     let events: Vec<i64> =
         sqlx::query_scalar("select unnest(postrider.enqueue_many($1, $2, $3::text[]::json[], ordering_keys => $4))")
             .bind(tenants)
@@ -151,6 +169,6 @@ fn tenant_of(producer: &Producer, token: u64) -> String {
     crate::webhooks::tenant_name(producer.ledger.entries()[token as usize].tenant)
 }
 
-fn ordering_key(producer: &Producer) -> String {
-    format!("producer-{}", producer.number)
+fn ordering_key(producer: &Producer, token: u64) -> Option<String> {
+    producer.ledger.entries()[token as usize].key.map(Key::name)
 }

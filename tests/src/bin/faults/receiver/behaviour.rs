@@ -1,10 +1,9 @@
 //! What a receiver does with a request, well or badly.
 
-use std::future::pending;
 use std::io::Result;
 use std::time::Duration;
 
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::sleep;
 
 use crate::random::mix;
@@ -20,6 +19,8 @@ pub(crate) enum Behaviour {
     RetryAfter(u16, &'static str),
     /// A 500 for so many of a hundred attempts, otherwise a 200; either after so long.
     FailShare(u8, Duration),
+    /// A 500 to every attempt of so many of a hundred events, a 200 to the others; either after so long.
+    RefuseShare(u8, Duration),
     /// A 429 with `Retry-After: 1` to the first attempt, then a 200.
     BusyAtFirst,
     /// No answer, with the connection open.
@@ -58,15 +59,23 @@ impl Behaviour {
         match self {
             Self::FailShare(percent, delay) => {
                 let drawn = mix(seed ^ mix(event.unsigned_abs()) ^ u64::from(attempt)) % 100;
-                if drawn < u64::from(*percent) {
-                    Self::Status(500, *delay)
-                } else {
-                    Self::Accept(*delay)
-                }
+                Self::fail_if(drawn < u64::from(*percent), *delay)
+            }
+            Self::RefuseShare(percent, delay) => {
+                let drawn = mix(seed ^ mix(event.unsigned_abs())) % 100;
+                Self::fail_if(drawn < u64::from(*percent), *delay)
             }
             Self::BusyAtFirst if attempt == 1 => Self::RetryAfter(429, "1"),
             Self::BusyAtFirst => Self::Accept(Duration::ZERO),
             other => other.clone(),
+        }
+    }
+
+    fn fail_if(fails: bool, delay: Duration) -> Self {
+        if fails {
+            Self::Status(500, delay)
+        } else {
+            Self::Accept(delay)
         }
     }
 
@@ -77,7 +86,7 @@ impl Behaviour {
     }
 
     /// Writes the answer; an error when the other side hung up, as it may.
-    pub(super) async fn answer(&self, stream: &mut (impl AsyncWrite + Unpin)) -> Result<Connection> {
+    pub(super) async fn answer(&self, stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<Connection> {
         match self {
             Self::Accept(delay) => {
                 if !delay.is_zero() {
@@ -93,8 +102,12 @@ impl Behaviour {
                 let header = format!("Retry-After: {value}\r\n");
                 stream.write_all(&head(*status, &header, 0)).await?;
             }
-            Self::FailShare(..) | Self::BusyAtFirst => unreachable!("chosen before"),
-            Self::Hang => return pending().await,
+            Self::FailShare(..) | Self::RefuseShare(..) | Self::BusyAtFirst => unreachable!("chosen before"),
+            Self::Hang => {
+                // Until the other side hangs up.
+                while stream.read(&mut [0; 1024]).await? > 0 {}
+                return Ok(Connection::Over);
+            }
             Self::Drip => {
                 stream.write_all(&head(200, "", 1_000_000)).await?;
                 loop {

@@ -39,7 +39,12 @@ fn note(request: &Request<'_>, shared: &Shared) -> Option<Behaviour> {
     }
     let event = request.header("webhook-id").and_then(|id| id.parse::<EventId>().ok());
     let token = token_of(request.body);
-    if event.is_none() || token.is_none() {
+    // Workers tell what they did to webhooks by events of their own, which go to whoever subscribed to everything.
+    let is_operational = matches!(
+        request.header("x-webhook-event"),
+        Some("WEBHOOK_DISABLED" | "DELIVERY_EXHAUSTED")
+    );
+    if event.is_none() || (token.is_none() && !is_operational) {
         shared
             .log
             .note_problem("a request without an event id or a token".to_owned());
@@ -47,7 +52,7 @@ fn note(request: &Request<'_>, shared: &Shared) -> Option<Behaviour> {
     let event = event.map_or(0, |event| event.0);
     let attempt = request.header("x-webhook-attempt").and_then(|text| text.parse().ok());
     let behaviour = hook.behaviour.chosen(shared.seed, event, attempt.unwrap_or(0));
-    shared.log.note(Arrival {
+    let arrival = Arrival {
         event,
         token: token.unwrap_or(u64::MAX),
         hook: place,
@@ -55,6 +60,8 @@ fn note(request: &Request<'_>, shared: &Shared) -> Option<Behaviour> {
         at_us: now_us(),
         body: hash(request.body),
         accepted: behaviour.accepts(),
-    });
+    };
+    shared.watcher.see(&arrival);
+    shared.log.note(arrival);
     Some(behaviour)
 }

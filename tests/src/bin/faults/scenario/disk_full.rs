@@ -29,6 +29,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
     fs::create_dir_all(&disk).unwrap();
     mount_disk(&disk);
     let mut stage = Stage::set(options, "disk_full", &ordinary()).await;
+    stage.allowed.long_transactions = true;
     let worker = worker::start(&stage).await;
     let generator = stage.produce(&ordinary_load(options.events, 300));
     let rounds = options.pick(options.kills, 2, 8);

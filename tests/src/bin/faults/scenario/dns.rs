@@ -11,7 +11,7 @@ use crate::outcome::Outcome;
 use crate::receiver::Behaviour;
 use crate::stage::{Stage, ordinary_load};
 use crate::webhooks::Wanted;
-use crate::worker;
+use crate::worker::{self, How, NO_BREAKER};
 
 /// Allowed: the receiver listens there.
 const ALLOWED: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -65,7 +65,11 @@ pub(super) async fn play(options: &Options) -> Outcome {
         })
         .collect();
     stage.webhooks(&wanted).await;
-    let worker = worker::start(&stage).await;
+    let how = How {
+        settings: &[NO_BREAKER],
+        ..How::default()
+    };
+    let worker = worker::start_with(&stage, how).await;
     let mut load = ordinary_load(Some(options.events.unwrap_or(150)), 60);
     load.tenants = 0..NAMES.len() as u16;
     let mut generator = stage.produce(&load);

@@ -21,6 +21,7 @@ const SETTINGS: [(&str, &str); 2] = [
 pub(super) async fn play(options: &Options) -> Outcome {
     let mut outcome = Outcome::default();
     let mut stage = Stage::set(options, "freeze_postgres", &ordinary()).await;
+    stage.allowed.long_transactions = true;
     let how = || How {
         settings: &SETTINGS,
         ..How::default()

@@ -1,7 +1,13 @@
-//! Workers killed at each step: before and after Postgres commits each of their statements.
+//! Workers killed at each step: before and after Postgres commits each of their statements, and when a request has gone
+//! out and nothing has come back.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use postrider_tests::Postrider;
+use tokio::time::timeout;
 
 use super::finish;
 use crate::options::Options;
@@ -10,17 +16,27 @@ use crate::proxy::{ByteLimits, Cut, Proxy};
 use crate::stage::{Stage, ordinary, ordinary_load};
 use crate::worker::{self, How};
 
-/// Statement, and whether Postgres carries it out before the worker dies.
-const STEPS: [(&str, Cut); 9] = [
-    ("claim", Cut::BeforeStatement),
-    ("claim", Cut::BeforeAnswer),
-    ("record", Cut::BeforeStatement),
-    ("record", Cut::BeforeAnswer),
-    ("take due deliveries", Cut::BeforeAnswer),
-    ("commit", Cut::BeforeStatement),
-    ("commit", Cut::BeforeAnswer),
-    ("fold_stats", Cut::BeforeAnswer),
-    ("give_back_of_dead_workers", Cut::BeforeAnswer),
+/// Where a worker dies.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// Before Postgres sees a statement, or when it has committed it.
+    At(&'static str, Cut),
+    /// When the receiver has a request and has not answered it.
+    Sent,
+}
+
+/// Before a claim commits and after it, after the send, before the flush and after it, and so on.
+const STEPS: [Step; 10] = [
+    Step::At("claim", Cut::BeforeStatement),
+    Step::At("claim", Cut::BeforeAnswer),
+    Step::Sent,
+    Step::At("record", Cut::BeforeStatement),
+    Step::At("record", Cut::BeforeAnswer),
+    Step::At("take due deliveries", Cut::BeforeAnswer),
+    Step::At("commit", Cut::BeforeStatement),
+    Step::At("commit", Cut::BeforeAnswer),
+    Step::At("fold_stats", Cut::BeforeAnswer),
+    Step::At("give_back_of_dead_workers", Cut::BeforeAnswer),
 ];
 
 pub(super) async fn play(options: &Options) -> Outcome {
@@ -30,10 +46,14 @@ pub(super) async fn play(options: &Options) -> Outcome {
     let rounds = options.pick(options.kills.map(|kills| kills.div_ceil(STEPS.len() as u64)), 1, 5);
     let mut kills = 0;
     for _ in 0..rounds {
-        for (statement, cut) in STEPS {
-            // Not at the first execution: something shall be in flight.
-            let nth = 1 + stage.random.below(3);
-            kill_at(&stage, statement, cut, nth, &mut outcome).await;
+        for step in STEPS {
+            // Not at the first time: something shall be in flight.
+            let before = 1 + stage.random.below(3);
+            let died = match step {
+                Step::At(statement, cut) => at_statement(&stage, statement, cut, before).await,
+                Step::Sent => after_the_send(&stage, 20 * before).await,
+            };
+            outcome.check(&format!("killed at {step:?}"), died, died);
             kills += 1;
         }
     }
@@ -45,9 +65,10 @@ pub(super) async fn play(options: &Options) -> Outcome {
     outcome
 }
 
-async fn kill_at(stage: &Stage, statement: &'static str, cut: Cut, nth: u64, outcome: &mut Outcome) {
+/// Kills a worker at a statement that it has carried out so often before. Whether it got there.
+async fn at_statement(stage: &Stage, statement: &'static str, cut: Cut, times: u64) -> bool {
     let decide = Box::new(move |executed: &str, before: u64| {
-        if executed == statement && before == nth {
+        if executed == statement && before == times {
             cut
         } else {
             Cut::Never
@@ -61,11 +82,27 @@ async fn kill_at(stage: &Stage, statement: &'static str, cut: Cut, nth: u64, out
     let mut worker = worker::spawn(stage, through);
     proxy.state.victim.store(worker.pid(), Ordering::Relaxed);
     proxy.enable(true);
-    let ended = tokio::time::timeout(Duration::from_secs(30), worker.wait(Duration::from_secs(60))).await;
-    let reached = ended.is_ok() && proxy.cuts() == 1;
-    outcome.check(
-        &format!("killed at {statement}, {cut:?}"),
-        reached,
-        format!("{} cuts", proxy.cuts()),
-    );
+    ends(&mut worker).await && proxy.cuts() == 1
+}
+
+/// Kills a worker while the receiver holds its request after so many others.
+async fn after_the_send(stage: &Stage, mut times: u64) -> bool {
+    let mut worker = worker::spawn(stage, How::default());
+    let victim = Pid::from_raw(worker.pid());
+    stage.receiver.shared.watcher.act(move |_| {
+        times = times.saturating_sub(1);
+        if times == 0 {
+            let _ = kill(victim, Signal::SIGKILL);
+        }
+    });
+    let died = ends(&mut worker).await;
+    stage.receiver.shared.watcher.act(|_| ());
+    died
+}
+
+async fn ends(worker: &mut Postrider) -> bool {
+    // On a busy machine a worker takes its time until it judges whether others are dead.
+    timeout(Duration::from_secs(60), worker.wait(Duration::from_secs(120)))
+        .await
+        .is_ok()
 }

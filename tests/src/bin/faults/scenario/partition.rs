@@ -13,6 +13,7 @@ use crate::worker::{self, CLAIM, CONCURRENCY, How, LEASE_TIME};
 pub(super) async fn play(options: &Options) -> Outcome {
     let mut outcome = Outcome::default();
     let mut stage = Stage::set(options, "partition", &ordinary()).await;
+    stage.allowed.long_transactions = true;
     let proxy = Proxy::plain(stage.database_address()).await;
     let through = How {
         database_url: Some(stage.url_through(proxy.address)),

@@ -9,7 +9,7 @@ use crate::outcome::Outcome;
 use crate::receiver::Behaviour;
 use crate::stage::{Stage, ordinary_load};
 use crate::webhooks::Wanted;
-use crate::worker;
+use crate::worker::{self, How, NO_BREAKER};
 
 /// The worker's default of `worker_park_after_ms`.
 const PARK_AFTER: Duration = Duration::from_millis(1000);
@@ -32,7 +32,11 @@ pub(super) async fn play(options: &Options) -> Outcome {
         })
         .collect();
     let stage = Stage::set(options, "slow_answers", &wanted).await;
-    let worker = worker::start(&stage).await;
+    let how = How {
+        settings: &[NO_BREAKER],
+        ..How::default()
+    };
+    let worker = worker::start_with(&stage, how).await;
     let events = options.events.unwrap_or(400);
     let mut generator = stage.produce(&ordinary_load(Some(events), 80));
     generator.wait(Duration::from_secs(120)).await;

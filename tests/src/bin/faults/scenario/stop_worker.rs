@@ -13,6 +13,7 @@ use crate::worker::{self, CLAIM, CONCURRENCY, LEASE_TIME};
 pub(super) async fn play(options: &Options) -> Outcome {
     let mut outcome = Outcome::default();
     let mut stage = Stage::set(options, "stop_worker", &ordinary()).await;
+    stage.allowed.long_transactions = true;
     let workers = vec![worker::start(&stage).await, worker::start(&stage).await];
     let generator = stage.produce(&ordinary_load(options.events, 300));
     let rounds = options.pick(options.kills, 3, 40);

@@ -15,7 +15,7 @@ use crate::outcome::Outcome;
 use crate::receiver::{Behaviour, serve};
 use crate::stage::{Stage, ordinary_load};
 use crate::webhooks::Wanted;
-use crate::worker::{self, How};
+use crate::worker::{self, How, NO_BREAKER};
 
 type Issuer = CertifiedIssuer<'static, KeyPair>;
 
@@ -54,7 +54,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
     std::fs::write(authorities.path(), trusted.pem()).unwrap();
     let path = authorities.path().to_string_lossy().into_owned();
     let how = How {
-        settings: &[("worker_tls_ca_file", &path)],
+        settings: &[("worker_tls_ca_file", &path), NO_BREAKER],
         ..How::default()
     };
     let worker = worker::start_with(&stage, how).await;

@@ -32,7 +32,10 @@ impl Crew {
             workers,
             proxy: proxy.address,
             suffered: BTreeMap::new(),
-            allowed: Allowed::default(),
+            allowed: Allowed {
+                long_transactions: true,
+                ..Allowed::default()
+            },
         }
     }
 
