@@ -40,7 +40,7 @@ pub(crate) async fn deliver(context: Arc<Context>, mut delivery: Delivery) {
     let webhook = delivery.webhook.clone();
     deliver_or_park(&context, &mut delivery, &webhook).await;
     drop(delivery);
-    if webhook.health.wants_lane(webhook.max_in_flight) {
+    if webhook.wants_lane() {
         context.lane_clock.due_within(Duration::ZERO);
     }
 }

@@ -26,8 +26,8 @@ const ROOM_INTERVAL: Duration = Duration::from_millis(10);
 /// Outbox rows of a bucket looked through at a time for events of other tenants.
 const LOOKED_THROUGH: i64 = 2000;
 
-/// A commit that comes late, with an id that was looked through already, is found after so long.
-const LOOKED_THROUGH_AGAIN: Duration = Duration::from_secs(30);
+/// A commit that comes late, with an id that was looked through already, is found by looking again this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// A bucket whose events come faster than their receivers take them.
 #[derive(Debug)]
@@ -35,9 +35,19 @@ struct Flood {
     tenants: HashSet<String>,
     webhooks: Vec<Arc<Webhook>>,
     parked_at: Option<Instant>,
-    /// Looked through for other tenants up to this id.
-    looked_through: i64,
-    first_looked: Instant,
+    /// Looks through what was never looked through.
+    ahead: Look,
+    /// Looks through what `ahead` has passed already.
+    again: Look,
+    next_again: Instant,
+}
+
+/// How far a bucket was looked through for events of other tenants.
+#[derive(Debug, Default)]
+struct Look {
+    after: i64,
+    /// Whether it ended before the last row.
+    goes_on: bool,
 }
 
 /// The flooded buckets.
@@ -51,13 +61,14 @@ impl Floods {
         match flood.parked_at {
             Some(at) if at.elapsed() < PARKING_INTERVAL => Some(0),
             Some(_) => Some(PARKED_AT_ONCE),
-            None => flood.webhooks.iter().map(|webhook| webhook.room()).max(),
+            None => flood.webhooks.iter().map(|webhook| webhook.worthwhile_room()).max(),
         }
     }
 
     /// Until a flooded bucket is worth a look; `None` when there is none.
     pub(crate) fn next_look(&self) -> Option<Duration> {
         let wait = |flood: &Flood| match flood.parked_at {
+            _ if flood.ahead.goes_on => Duration::ZERO,
             Some(at) => PARKING_INTERVAL.saturating_sub(at.elapsed()),
             None => ROOM_INTERVAL,
         };
@@ -106,44 +117,59 @@ impl Floods {
         if self.0.is_empty() {
             return Ok(Vec::new());
         }
-        let mut buckets = Vec::with_capacity(self.0.len());
-        let mut after = Vec::with_capacity(self.0.len());
+        let mut looks = Vec::with_capacity(2 * self.0.len());
         let mut tenants = Vec::new();
         for (bucket, flood) in &mut self.0 {
-            if flood.first_looked.elapsed() > LOOKED_THROUGH_AGAIN {
-                flood.looked_through = 0;
-                flood.first_looked = Instant::now();
-            }
-            buckets.push(*bucket);
-            after.push(flood.looked_through);
             tenants.extend(flood.tenants.iter().cloned());
+            looks.push((*bucket, flood.ahead.after, i64::MAX, &mut flood.ahead));
+            if flood.next_again <= Instant::now() {
+                flood.next_again = Instant::now() + LOOK_AGAIN;
+                flood.again = Look::begun();
+            }
+            if flood.again.goes_on {
+                let passed = looks.last().map_or(0, |ahead| ahead.1);
+                looks.push((*bucket, flood.again.after, passed, &mut flood.again));
+            }
         }
-        let rows: Vec<(i16, i64, Vec<i64>)> = sqlx::query_as(
+        let rows: Vec<(i64, i64, i64, Vec<i64>)> = sqlx::query_as(
             "-- look_behind: a flood
-             select b.bucket, max(q.event_id),
-                    coalesce(array_agg(q.event_id) filter (where q.tenant <> all ($3) and q.redelivery < 2), '{}')
-               from unnest($1::smallint[], $2::bigint[]) as b (bucket, after)
+             select b.place, count(*), max(q.event_id),
+                    coalesce(array_agg(q.event_id) filter (where q.tenant <> all ($4) and q.redelivery < 2), '{}')
+               from unnest($1::smallint[], $2::bigint[], $3::bigint[]) with ordinality as b (bucket, after, up_to, place)
               cross join lateral (
                     select o.event_id, o.tenant, o.redelivery from postrider.outbox o
-                     where o.bucket = b.bucket and o.event_id > b.after
-                     order by o.event_id limit $4
+                     where o.bucket = b.bucket and o.event_id > b.after and o.event_id <= b.up_to
+                     order by o.event_id limit $5
                    ) q
-              group by b.bucket",
+              group by b.place",
         )
-        .bind(buckets)
-        .bind(after)
+        .bind(looks.iter().map(|look| look.0).collect::<Vec<i16>>())
+        .bind(looks.iter().map(|look| look.1).collect::<Vec<i64>>())
+        .bind(looks.iter().map(|look| look.2).collect::<Vec<i64>>())
         .bind(tenants)
         .bind(LOOKED_THROUGH)
         .fetch_all(connection)
         .await?;
+        for (.., look) in &mut looks {
+            look.goes_on = false;
+        }
         let mut found = Vec::new();
-        for (bucket, last, events) in rows {
-            if let Some(flood) = self.0.get_mut(&bucket) {
-                flood.looked_through = last;
-            }
-            found.extend(events.into_iter().map(|event| Range::only(bucket, EventId(event))));
+        for (place, count, last, events) in rows {
+            let (bucket, .., look) = &mut looks[place as usize - 1];
+            look.after = last;
+            look.goes_on = count == LOOKED_THROUGH;
+            found.extend(events.into_iter().map(|event| Range::only(*bucket, EventId(event))));
         }
         Ok(found)
+    }
+}
+
+impl Look {
+    fn begun() -> Self {
+        Self {
+            after: 0,
+            goes_on: true,
+        }
     }
 }
 
@@ -153,8 +179,9 @@ impl Flood {
             tenants: HashSet::new(),
             webhooks: Vec::new(),
             parked_at: None,
-            looked_through: 0,
-            first_looked: Instant::now(),
+            ahead: Look::begun(),
+            again: Look::default(),
+            next_again: Instant::now() + LOOK_AGAIN,
         }
     }
 
@@ -173,7 +200,7 @@ impl Flood {
 struct Tenant<'a> {
     bucket: i16,
     webhooks: Vec<&'a Arc<Webhook>>,
-    /// Whether there is room for more deliveries to one of its webhooks.
+    /// Whether one of its receivers has most of what it was given behind it.
     keeps_up: bool,
 }
 
@@ -187,7 +214,7 @@ impl<'a> Tenant<'a> {
     }
 
     fn add(&mut self, webhook: &'a Arc<Webhook>) {
-        self.keeps_up |= !webhook.parks() && webhook.room() > 0;
+        self.keeps_up |= !webhook.parks() && webhook.has_caught_up();
         if !self.webhooks.iter().any(|known| known.id == webhook.id) {
             self.webhooks.push(webhook);
         }

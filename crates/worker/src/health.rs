@@ -111,11 +111,12 @@ impl Health {
     }
 
     /// Whether most of what this worker took for it is done.
-    pub(crate) fn has_caught_up(&self, max_in_flight: usize) -> bool {
-        self.held.load(Ordering::Relaxed) <= self.most_held(max_in_flight) / 2
+    pub(crate) fn has_caught_up(&self, max_in_flight: usize, paced: usize) -> bool {
+        self.held.load(Ordering::Relaxed) <= self.most_held(max_in_flight).min(paced) / 2
     }
 
-    fn most_held(&self, max_in_flight: usize) -> usize {
+    /// How many deliveries it may have in this worker.
+    pub(crate) fn most_held(&self, max_in_flight: usize) -> usize {
         let cap = self.cap(max_in_flight);
         let duration_us = self.duration_us.load(Ordering::Relaxed).max(1) as usize;
         (cap + cap * QUEUE_TIME.as_micros() as usize / duration_us).min(MOST_HELD)
@@ -190,9 +191,9 @@ impl Health {
     }
 
     /// True once, when the lane has more and there is room for it again.
-    pub(crate) fn wants_lane(&self, max_in_flight: usize) -> bool {
+    pub(crate) fn wants_lane(&self, max_in_flight: usize, paced: usize) -> bool {
         self.lane_waits.load(Ordering::Relaxed)
-            && self.has_caught_up(max_in_flight)
+            && self.has_caught_up(max_in_flight, paced)
             && self.lane_waits.swap(false, Ordering::Relaxed)
     }
 }
@@ -279,18 +280,18 @@ mod tests {
         attempts(&health, &SUCCESS, Duration::from_secs(10), 100);
         let held: Vec<Held> = (0..30).map(|_| health.hold()).collect();
         assert_eq!(health.room(32, usize::MAX), 2);
-        assert!(!health.has_caught_up(32));
+        assert!(!health.has_caught_up(32, usize::MAX));
         drop(held);
         assert_eq!(health.room(32, usize::MAX), 32);
-        assert!(health.has_caught_up(32));
+        assert!(health.has_caught_up(32, usize::MAX));
     }
 
     #[test]
     fn a_lane_that_waits_is_asked_for_once() {
         let health = Health::new();
-        assert!(!health.wants_lane(32));
+        assert!(!health.wants_lane(32, usize::MAX));
         health.set_lane_waits(true);
-        assert!(health.wants_lane(32));
-        assert!(!health.wants_lane(32));
+        assert!(health.wants_lane(32, usize::MAX));
+        assert!(!health.wants_lane(32, usize::MAX));
     }
 }

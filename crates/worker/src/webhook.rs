@@ -59,6 +59,26 @@ impl Webhook {
         self.health.room(self.max_in_flight, self.pacer.most_held())
     }
 
+    /// The same, or none while it is not worth a claim.
+    pub(crate) fn worthwhile_room(&self) -> usize {
+        let room = self.room();
+        if room * 4 < self.health.most_held(self.max_in_flight).min(self.pacer.most_held()) {
+            0
+        } else {
+            room
+        }
+    }
+
+    /// Whether most of what this worker took for it is done.
+    pub(crate) fn has_caught_up(&self) -> bool {
+        self.health.has_caught_up(self.max_in_flight, self.pacer.most_held())
+    }
+
+    /// True once, when its lane has more and there is room for it again.
+    pub(crate) fn wants_lane(&self) -> bool {
+        self.health.wants_lane(self.max_in_flight, self.pacer.most_held())
+    }
+
     /// Whether its new deliveries go to its lane at once.
     pub(crate) fn parks(&self) -> bool {
         self.is_paused || self.health.is_off_the_fast_path()
