@@ -90,6 +90,8 @@ pub(crate) enum Which {
 #[derive(Debug)]
 pub(crate) struct ClaimCursor {
     low_water: [i64; BUCKETS],
+    /// The highest id claimed in each bucket: where to go on after a look from zero.
+    claimed_up_to: [i64; BUCKETS],
     /// Most events one bucket may contribute; raised when few buckets have work, so that a lone tenant fills the batch.
     per_bucket: usize,
     /// Rotates the order of the buckets, so that a full batch does not favour the first ones.
@@ -102,6 +104,7 @@ impl ClaimCursor {
     pub(crate) fn new() -> Self {
         Self {
             low_water: [0; BUCKETS],
+            claimed_up_to: [0; BUCKETS],
             per_bucket: usize::MAX,
             first_bucket: 0,
             last_sweep: None,
@@ -144,13 +147,17 @@ impl ClaimCursor {
                 let bucket = event.bucket as usize;
                 seen[bucket] = true;
                 self.low_water[bucket] = self.low_water[bucket].max(event.event.0);
+                self.claimed_up_to[bucket] = self.claimed_up_to[bucket].max(event.event.0);
             }
         }
         let full = batch.is_some_and(|batch| batch.events >= limit);
-        if !full {
-            for range in looked_at.iter().filter(|range| !seen[range.bucket as usize]) {
-                self.floods.ran_dry(range.bucket);
-            }
+        // A full batch ends in the last bucket that contributed; those behind it were not looked at.
+        let last = looked_at.iter().rposition(|range| seen[range.bucket as usize]);
+        let visited = if full { last.unwrap_or_default() } else { looked_at.len() };
+        for range in looked_at[..visited].iter().filter(|range| !seen[range.bucket as usize]) {
+            // A bucket that has run dry may be full of rows that are gone but not removed: step over them from now on.
+            self.low_water[range.bucket as usize] = self.claimed_up_to[range.bucket as usize];
+            self.floods.ran_dry(range.bucket);
         }
         let buckets_with_work = seen.iter().filter(|seen| **seen).count().max(1);
         self.per_bucket = limit.div_ceil(buckets_with_work);
