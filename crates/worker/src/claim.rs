@@ -16,6 +16,10 @@ const BUCKETS: usize = 256;
 /// Late commits carry ids below the low-water mark; a look from zero this often finds them.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Events that two workers died with are tried so many at a time: most of them only happened to be there. Whichever
+/// dies with a third worker is tried alone.
+pub(crate) const SUSPECTS_AT_ONCE: usize = 25;
+
 /// A webhook as it was when the event was claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Subscription {
@@ -153,7 +157,11 @@ impl ClaimCursor {
         let full = batch.is_some_and(|batch| batch.events >= limit);
         // A full batch ends in the last bucket that contributed; those behind it were not looked at.
         let last = looked_at.iter().rposition(|range| seen[range.bucket as usize]);
-        let visited = if full { last.unwrap_or_default() } else { looked_at.len() };
+        let visited = if full {
+            last.unwrap_or_default()
+        } else {
+            looked_at.len()
+        };
         for range in looked_at[..visited].iter().filter(|range| !seen[range.bucket as usize]) {
             // A bucket that has run dry may be full of rows that are gone but not removed: step over them from now on.
             self.low_water[range.bucket as usize] = self.claimed_up_to[range.bucket as usize];
@@ -183,20 +191,26 @@ pub(crate) async fn claim(
     Ok(batch)
 }
 
-/// Takes one event that more than one worker died with; `None` when there is none.
-pub(crate) async fn claim_suspect(connection: &mut PgConnection, worker: Uuid) -> sqlx::Result<Option<Batch>> {
-    let suspect: Option<(i16, i64)> = sqlx::query_as(
-        "-- claim_suspect: those that fewer workers died with come first, so that each is cleared before the next is tried
-         select o.bucket, o.event_id from postrider.outbox o
-          where o.redelivery >= 2 order by o.redelivery, o.event_id limit 1",
+/// Takes events that more than one worker died with: a few that two died with, or one that more died with. `None` when
+/// there are none.
+pub(crate) async fn claim_suspects(connection: &mut PgConnection, worker: Uuid) -> sqlx::Result<Option<Batch>> {
+    let suspects: Vec<(i16, i64, i16)> = sqlx::query_as(
+        "-- claim_suspects: those that fewer workers died with come first, so that they are cleared before others are tried
+         select o.bucket, o.event_id, o.redelivery from postrider.outbox o
+          where o.redelivery >= 2 order by o.redelivery, o.event_id limit $1",
     )
-    .fetch_optional(&mut *connection)
+    .bind(SUSPECTS_AT_ONCE as i64)
+    .fetch_all(&mut *connection)
     .await?;
-    let Some((bucket, event)) = suspect else {
+    let together = suspects.iter().take_while(|suspect| suspect.2 == 2).count();
+    let ranges: Vec<Range> = suspects[..together.max(1).min(suspects.len())]
+        .iter()
+        .map(|(bucket, event, _)| Range::only(*bucket, EventId(*event)))
+        .collect();
+    if ranges.is_empty() {
         return Ok(None);
-    };
-    let range = Range::only(bucket, EventId(event));
-    claim_ranges(connection, worker, &[range], 1, Which::Suspects).await
+    }
+    claim_ranges(connection, worker, &ranges, ranges.len(), Which::Suspects).await
 }
 
 async fn claim_ranges(

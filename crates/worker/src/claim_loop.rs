@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::batch_size::BatchSize;
-use crate::claim::{Batch, ClaimCursor, claim, claim_suspect};
+use crate::claim::{Batch, ClaimCursor, claim, claim_suspects};
 use crate::context::{Context, places};
 use crate::database::OwnConnection;
 use crate::deferred::release_deferred;
@@ -26,8 +26,11 @@ const PRODUCER_POLL: Duration = Duration::from_millis(10);
 /// Ordered events are looked for when nothing else was found, and this often all the same.
 const ORDERED_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Suspects are looked for this often, unless there was one.
+/// Suspects are looked for this often, unless there were some.
 const SUSPECT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// While suspects wait for those before them, it is looked this often whether they are done.
+const SUSPECT_POLL: Duration = Duration::from_millis(10);
 
 /// Of the events of a look, one in so many may come from lanes.
 const LANE_SHARE: usize = 4;
@@ -209,9 +212,8 @@ impl Feeder {
         Ok(moved as usize)
     }
 
-    /// Tries one event that workers died with, unless one is on its way.
+    /// Tries events that more than one worker died with, unless some are on their way.
     async fn look_at_suspects(&mut self) -> sqlx::Result<usize> {
-        self.next_suspect = Instant::now() + SUSPECT_INTERVAL;
         let Ok(alone) = self.context.alone.clone().try_acquire_owned() else {
             return Ok(0);
         };
@@ -220,13 +222,26 @@ impl Feeder {
         };
         let connection = self.connection.get(&self.context.database).await?;
         let worker = self.context.identity.worker();
-        let batch = connection.run(|connection| claim_suspect(connection, worker)).await?;
-        let Some(batch) = batch else { return Ok(0) };
-        // There may be more: the next is tried as soon as this one is done.
-        self.next_suspect = Instant::now();
+        let batch = connection.run(|connection| claim_suspects(connection, worker)).await?;
+        let Some(batch) = batch else {
+            self.next_suspect = Instant::now() + SUSPECT_INTERVAL;
+            return Ok(0);
+        };
+        let events = batch.events;
         let deliveries = self.spread(batch, permits, Some(alone)).await?;
         self.hand_out(deliveries);
-        Ok(1)
+        Ok(events)
+    }
+
+    /// How long to sleep at most when something is expected that nobody gives notice of.
+    fn longest_sleep(&self) -> Duration {
+        let floods = self.cursor.floods.next_look().unwrap_or(Duration::MAX);
+        let suspects = if self.next_suspect <= Instant::now() {
+            SUSPECT_POLL
+        } else {
+            Duration::MAX
+        };
+        floods.min(suspects)
     }
 
     async fn look_at_lanes(&mut self, permits: OwnedSemaphorePermit) -> sqlx::Result<usize> {
@@ -269,6 +284,7 @@ impl Feeder {
     }
 
     async fn sleep_behind_gate(&mut self) -> sqlx::Result<()> {
+        let expected = self.longest_sleep();
         let sleeper = match &mut self.sleeper {
             Some(sleeper) => sleeper,
             none => none.insert(Sleeper::connect(&self.context.database.pool).await?),
@@ -288,10 +304,9 @@ impl Feeder {
             }
             Some(_) => self.context.settings.poll_interval,
         };
-        let longest = self.cursor.floods.next_look().map_or(longest, |look| longest.min(look));
         let context = &self.context;
         tokio::select! {
-            slept = sleeper.sleep(longest.min(context.lane_clock.time_left())) => slept?,
+            slept = sleeper.sleep(longest.min(expected).min(context.lane_clock.time_left())) => slept?,
             () = context.lane_clock.moved_earlier() => {}
             () = context.stop.drain.cancelled() => {}
         }
@@ -304,7 +319,7 @@ impl Feeder {
 
     async fn doze(&self, longest: Duration) {
         let clock = &self.context.lane_clock;
-        let longest = self.cursor.floods.next_look().map_or(longest, |look| longest.min(look));
+        let longest = longest.min(self.longest_sleep());
         tokio::select! {
             () = tokio::time::sleep(longest.min(clock.time_left())) => {}
             () = clock.moved_earlier() => {}

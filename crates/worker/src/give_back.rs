@@ -68,8 +68,9 @@ pub(crate) async fn give_back_unknown(
              where l.worker_id = $1 and l.id <> all ($2) and l.claimed_at < now() - $3 * interval '1 millisecond'
             returning l.event_ids, l.buckets, l.redeliveries
          )
-         insert into postrider.outbox (bucket, event_id, tenant, redelivery)
-         select e.bucket, e.id, e.tenant, h.redelivery
+         -- Placed or not is not remembered: asking whether a webhook has its delivery already is right for both.
+         insert into postrider.outbox (bucket, event_id, tenant, redelivery, placed)
+         select e.bucket, e.id, e.tenant, h.redelivery, true
            from lost l
           cross join unnest(l.event_ids, l.buckets, l.redeliveries) as h (event_id, bucket, redelivery)
            join postrider.event e on e.bucket = h.bucket and e.id = h.event_id

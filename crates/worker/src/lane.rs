@@ -89,7 +89,7 @@ pub(crate) async fn claim_lanes(
     rows.extend(take::first_of_keys(&mut transaction, &ids, &most).await?);
     let alone = context.alone.clone().try_acquire_owned().ok();
     let suspects = match &alone {
-        Some(_) => take::suspect(&mut transaction, &ids).await?,
+        Some(_) => take::suspects(&mut transaction, &ids).await?,
         None => Vec::new(),
     };
     let alone = alone.filter(|_| !suspects.is_empty());

@@ -5,13 +5,15 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
+use crate::claim::SUSPECTS_AT_ONCE;
+
 /// How much longer than its request a claimed delivery stays ours: time to record the result.
 pub(crate) const RECORDING_MARGIN: Duration = Duration::from_secs(10);
 
 /// Deliveries that find out whether the receiver behind an open breaker is back.
 pub(super) const PROBES: i32 = 3;
 
-/// A delivery that so many workers died with is tried alone.
+/// A delivery that so many workers died with is tried apart from the others.
 pub(super) const SUSPECT: i16 = 2;
 
 /// The columns of the deliveries taken; all three ways to take them end with it.
@@ -162,24 +164,30 @@ async fn remove_empty(connection: &mut PgConnection, webhooks: &[i64], keys: &[S
     Ok(())
 }
 
-/// One due delivery that workers died with, those that fewer died with first.
-pub(super) async fn suspect(connection: &mut PgConnection, lanes: &[i64]) -> sqlx::Result<Vec<PgRow>> {
+/// Due deliveries that workers died with: a few that two died with, or one that more died with.
+pub(super) async fn suspects(connection: &mut PgConnection, lanes: &[i64]) -> sqlx::Result<Vec<PgRow>> {
     sqlx::query(taken!(
-        "-- take suspect
+        "-- take suspects
          with claim as materialized (
             select nextval('postrider.token_seq') as token
-         ), picked as materialized (
-            select d.webhook_id, d.event_id, d.bucket, d.attempts, d.probes, d.due_at, d.place, d.ordering_key,
-                   (d.redelivery + (d.token is not null)::integer)::smallint as redelivery, w.version, w.timeout_ms,
-                   l.opened_at is not null as is_open, l.trips
+         ), candidates as materialized (
+            select d.webhook_id, d.event_id, d.redelivery + (d.token is not null)::integer as redelivery,
+                   row_number() over (order by d.redelivery + (d.token is not null)::integer, d.event_id) as number
               from postrider.delivery d
-              join postrider.webhook w on w.id = d.webhook_id and w.is_active and w.paused_at is null
-              join postrider.lane l on l.webhook_id = d.webhook_id
               left join postrider.ordered_key k on k.webhook_id = d.webhook_id and k.ordering_key = d.ordering_key
              where d.webhook_id = any ($1) and d.redelivery >= 1
                and d.redelivery + (d.token is not null)::integer >= $3
                and coalesce(k.due_at, d.due_at) <= now()
-             order by d.redelivery + (d.token is not null)::integer, d.event_id limit 1
+             order by number limit $4
+         ), picked as materialized (
+            select d.webhook_id, d.event_id, d.bucket, d.attempts, d.probes, d.due_at, d.place, d.ordering_key,
+                   c.redelivery::smallint as redelivery, w.version, w.timeout_ms,
+                   l.opened_at is not null as is_open, l.trips
+              from candidates c
+              join postrider.delivery d on d.webhook_id = c.webhook_id and d.event_id = c.event_id
+              join postrider.webhook w on w.id = d.webhook_id and w.is_active and w.paused_at is null
+              join postrider.lane l on l.webhook_id = d.webhook_id
+             where c.number = 1 or c.redelivery = $3
                for update of d skip locked
          ), claimed as (
             update postrider.delivery d
@@ -198,6 +206,7 @@ pub(super) async fn suspect(connection: &mut PgConnection, lanes: &[i64]) -> sql
     .bind(lanes)
     .bind(RECORDING_MARGIN.as_millis() as i64)
     .bind(SUSPECT)
+    .bind(SUSPECTS_AT_ONCE as i64)
     .fetch_all(connection)
     .await
 }

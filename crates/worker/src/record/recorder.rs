@@ -19,7 +19,10 @@ const FLUSH_ENTRIES: usize = 500;
 const FLUSH_DELAY: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are entries; a box would be an allocation for each delivery")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are entries; a box would be an allocation for each delivery"
+)]
 enum Message {
     Entry(Entry),
     /// A lease that turned out to hold nothing to deliver.
