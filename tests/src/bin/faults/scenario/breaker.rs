@@ -85,6 +85,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
         dead == 0.0,
         dead,
     );
+    given_up(&stage, &mut outcome).await;
     let firsts = (0..HEALTHY as u16).map(|place| accepted_since(&stage, place, back_us).first().copied());
     let slowest = firsts.map(|first| first.map_or(f64::INFINITY, |first| (first - back_us) as f64 / 1e6));
     let slowest = slowest.fold(0.0, f64::max);
@@ -123,6 +124,23 @@ async fn bounded(stage: &Stage, outage: Duration, waiting: i64, outcome: &mut Ou
         waiting > HEALTHY as i64 * failed,
         format!("{waiting} waited, {failed} requests at most to one webhook"),
     );
+}
+
+/// What is known about the deliveries given up.
+async fn given_up(stage: &Stage, outcome: &mut Outcome) {
+    let notes: Vec<String> = sqlx::query_scalar(
+        "select format('given up as %s at %s: %s', d.reason, w.name,
+                       string_agg(format('%s %s at %s', a.number, coalesce(a.error, 'success'), a.started_at::time), ', '
+                                  order by a.started_at))
+           from postrider.dead_letter d
+           join postrider.webhook w on w.id = d.webhook_id
+           join postrider.attempt a on a.event_id = d.event_id and a.webhook_id = d.webhook_id
+          group by d.event_id, d.reason, w.name limit 5",
+    )
+    .fetch_all(&stage.pool)
+    .await
+    .unwrap();
+    notes.into_iter().for_each(|note| outcome.note(note));
 }
 
 /// Breakers open now.

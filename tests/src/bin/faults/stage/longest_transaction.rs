@@ -11,10 +11,11 @@ use tokio::time::sleep;
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// A session that waits for its next statement inside a transaction counts; one without a transaction does not.
+/// A session that waits for its next statement inside a transaction counts; one without a transaction does not. That one
+/// shows a moment of the past while it hands out a notice, for which Postgres begins a transaction of its own.
 const LOOK: &str = "select (extract(epoch from clock_timestamp() - xact_start) * 1000)::float8, state || ': ' || query
        from pg_stat_activity
-      where application_name = 'postrider worker' and xact_start is not null
+      where application_name = 'postrider worker' and xact_start is not null and state <> 'idle'
       order by xact_start limit 1";
 
 /// The longest transaction seen: milliseconds, and what it was at.
