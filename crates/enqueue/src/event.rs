@@ -116,7 +116,11 @@ impl Event {
         }
     }
 
-    /// Events of one tenant with the same key belong in order.
+    /// Events of one tenant with the same key arrive in the order of their commits, one at a time, at webhooks that ask for
+    /// order. Other webhooks get them side by side. Use the id of what the event is about: each event of a key waits for the
+    /// one before.
+    ///
+    /// Transactions with the same keys do not wait for each other before they commit, and do not deadlock over them.
     #[must_use]
     pub fn ordering_key(self, key: impl Into<String>) -> Self {
         Self {
