@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName};
 use postrider_core::ids::WebhookId;
 use postrider_core::secret::{KeyRing, Secret};
+use postrider_tests::product::Product;
 use postrider_tests::receiver::Request;
 use postrider_tests::{ForeignReceiver, Postrider, Receiver, TestDatabase};
 use sha2::{Digest, Sha256};
@@ -106,6 +107,8 @@ async fn deliver(secret: &Secret, urls: &[String]) -> Delivered {
     );
 
     let requests = here.wait_for(bodies.len(), SOON).await;
+    // The other receivers may be slower.
+    Product::on(&database).wait_until_idle().await;
     let mut arrived: Vec<&[u8]> = requests.iter().map(|request| &*request.body).collect();
     let mut sent: Vec<&[u8]> = bodies.iter().map(String::as_bytes).collect();
     arrived.sort_unstable();

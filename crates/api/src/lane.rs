@@ -27,6 +27,19 @@ pub(crate) async fn make_due(connection: &mut PgConnection, tenant: &Tenant, web
     Ok(())
 }
 
+/// Forgets since when a webhook has failed: its owner says that it is mended. Otherwise it would be deactivated again for
+/// its past.
+pub(crate) async fn forget_failures(connection: &mut PgConnection, webhook: WebhookId) -> sqlx::Result<()> {
+    sqlx::query(
+        "-- lane::forget_failures
+         update postrider.lane set failing_since = null, last_failed_at = null where webhook_id = $1",
+    )
+    .bind(webhook.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Makes the lane of a webhook due, also when nothing waited in it. An open breaker lets a few deliveries through then.
 pub(crate) async fn touch(connection: &mut PgConnection, webhook: WebhookId) -> sqlx::Result<()> {
     sqlx::query(

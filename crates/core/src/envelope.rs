@@ -54,7 +54,7 @@ mod tests {
             event_type in any::<String>(), event in 1_i64.., name in any::<String>(), number: u32, blanks in "[ \t\n]{0,4}",
             tenant in any::<String>(),
         ) {
-            let payload = format!("{{{blanks}{}:{blanks}{number}.50e{}}}", json_string(&name), number % 300);
+            let payload = format!("{{{blanks}{}:{blanks}{number}.50e{}}}", json_string(&name), number % 200);
             let body = envelope(&event_type, EventId(event), &payload, &tenant);
             let read: Value = serde_json::from_str(&body).expect("it is JSON");
             let members: Vec<&String> = read.as_object().expect("an object").keys().collect();

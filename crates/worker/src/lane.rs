@@ -112,7 +112,7 @@ pub(crate) async fn claim_lanes(
 
 /// What waits for a webhook that was deactivated becomes dead letters; what waits for a deleted one is removed.
 async fn clear_inactive(connection: &mut PgConnection, lanes: &[i64]) -> sqlx::Result<()> {
-    let cleared = sqlx::query(
+    let cleared: Vec<String> = sqlx::query_scalar(
         "-- clear_inactive
          with picked as materialized (
             select q.*, w.id is not null as exists, coalesce(w.disabled_reason, 'inactive') as reason
@@ -132,13 +132,16 @@ async fn clear_inactive(connection: &mut PgConnection, lanes: &[i64]) -> sqlx::R
          )
          insert into postrider.dead_letter (webhook_id, event_id, bucket, attempts, reason, place)
          select p.webhook_id, p.event_id, p.bucket, p.attempts, p.reason, p.place from picked p where p.exists
-         on conflict do nothing",
+         on conflict do nothing
+         returning reason",
     )
     .bind(lanes)
     .bind(CLEARED_PER_LANE)
-    .execute(connection)
+    .fetch_all(connection)
     .await?;
-    metrics::dead_letters(DeadLetterReason::Inactive, cleared.rows_affected());
+    for reason in cleared.iter().filter_map(|reason| reason.parse().ok()) {
+        metrics::dead_letter(reason);
+    }
     Ok(())
 }
 

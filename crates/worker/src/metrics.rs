@@ -188,11 +188,7 @@ pub(crate) fn attempt(attempt: &Attempt, verdict: Verdict) {
 }
 
 pub(crate) fn dead_letter(reason: DeadLetterReason) {
-    dead_letters(reason, 1);
-}
-
-pub(crate) fn dead_letters(reason: DeadLetterReason, count: u64) {
-    counter!(DEAD_LETTERS, "reason" => reason.as_str()).increment(count);
+    counter!(DEAD_LETTERS, "reason" => reason.as_str()).increment(1);
 }
 
 pub(crate) fn duplicates_skipped(count: usize) {

@@ -110,6 +110,28 @@ async fn activating_takes_away_why_postrider_deactivated_it() {
 }
 
 #[tokio::test]
+async fn activating_forgets_the_failures_that_would_deactivate_it_again() {
+    let app = App::start().await;
+    let path = app.webhook().await;
+    sqlx::query(
+        "insert into postrider.lane (webhook_id, due_at, failing_since, last_failed_at)
+         select id, 'infinity', now() - interval '6 days', now() from postrider.webhook",
+    )
+    .execute(&app.pool)
+    .await
+    .unwrap();
+    let failing = app.call("PATCH", &path, &json!({"name": "b"})).await.expect(200);
+    assert_ne!(failing["webhook"]["failingSince"], json!(null));
+    let active = app.call("PATCH", &path, &json!({"isActive": true})).await.expect(200);
+    assert_eq!(active["webhook"]["failingSince"], json!(null));
+    let left: i64 = sqlx::query_scalar("select count(*) from postrider.lane where last_failed_at is not null")
+        .fetch_one(&app.pool)
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
 async fn an_unknown_webhook_is_not_found_whatever_is_sent() {
     let app = App::start().await;
     for body in [json!({"name": "b"}), json!({"name": ""}), json!({})] {

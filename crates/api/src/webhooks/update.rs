@@ -45,6 +45,9 @@ pub(crate) async fn update(
         // open for the URL before lets a few through, to see whether this one is better.
         lane::make_due(&mut transaction, &tenant, webhook).await?;
     }
+    if input.is_active == Some(true) {
+        lane::forget_failures(&mut transaction, webhook).await?;
+    }
     write(&mut transaction, &tenant, webhook, &input).await?;
     transaction.commit().await?;
     let row = view::one(&api.pool, &tenant, webhook).await?;

@@ -16,6 +16,9 @@ pub(super) const PROBES: i32 = 3;
 /// A delivery that so many workers died with is tried apart from the others.
 pub(super) const SUSPECT: i16 = 2;
 
+/// Keys of an inactive webhook looked at by one claim.
+const KEYS_CLEARED: i64 = 1000;
+
 /// The columns of the deliveries taken; all three ways to take them end with it.
 macro_rules! taken {
     ($how:literal) => {
@@ -83,18 +86,20 @@ pub(super) async fn first_of_keys(
     most: &[i32],
 ) -> sqlx::Result<Vec<PgRow>> {
     let due: Vec<(i64, String)> = sqlx::query_as(
-        "-- lock due keys
+        "-- lock due keys, and all of a webhook that is inactive, to remove those that nothing waits for
          select q.webhook_id, q.ordering_key
            from unnest($1::bigint[], $2::integer[]) as a (webhook_id, most)
+           left join postrider.webhook w on w.id = a.webhook_id
           cross join lateral (
                 select k.webhook_id, k.ordering_key from postrider.ordered_key k
-                 where k.webhook_id = a.webhook_id and k.due_at <= now()
-                 order by k.due_at limit a.most
-                   for update skip locked
+                 where k.webhook_id = a.webhook_id and (k.due_at <= now() or w.is_active is not true)
+                 order by k.due_at limit case when w.is_active then a.most else $3 end
+                   for update of k skip locked
           ) q",
     )
     .bind(lanes)
     .bind(most)
+    .bind(KEYS_CLEARED)
     .fetch_all(&mut *connection)
     .await?;
     let (webhooks, keys): (Vec<i64>, Vec<String>) = due.into_iter().unzip();
@@ -171,14 +176,24 @@ pub(super) async fn suspects(connection: &mut PgConnection, lanes: &[i64]) -> sq
          with claim as materialized (
             select nextval('postrider.token_seq') as token
          ), candidates as materialized (
-            select d.webhook_id, d.event_id, d.redelivery + (d.token is not null)::integer as redelivery,
+            select d.webhook_id, d.event_id, d.ordering_key, d.redelivery + (d.token is not null)::integer as redelivery,
                    row_number() over (order by d.redelivery + (d.token is not null)::integer, d.event_id) as number
               from postrider.delivery d
               left join postrider.ordered_key k on k.webhook_id = d.webhook_id and k.ordering_key = d.ordering_key
              where d.webhook_id = any ($1) and d.redelivery >= 1
                and d.redelivery + (d.token is not null)::integer >= $3
                and coalesce(k.due_at, d.due_at) <= now()
+               and (d.place is null
+                    or not exists (select from postrider.delivery f
+                                    where f.webhook_id = d.webhook_id and f.ordering_key = d.ordering_key
+                                      and f.place < d.place))
              order by number limit $4
+         ), keys_locked as materialized (
+            -- Whoever has a key may wait for the lane, which is ours: left to it, not waited for.
+            select k.webhook_id, k.ordering_key
+              from postrider.ordered_key k
+              join candidates c on c.webhook_id = k.webhook_id and c.ordering_key = k.ordering_key
+               for update of k skip locked
          ), picked as materialized (
             select d.webhook_id, d.event_id, d.bucket, d.attempts, d.probes, d.due_at, d.place, d.ordering_key,
                    c.redelivery::smallint as redelivery, w.version, w.timeout_ms,
@@ -187,7 +202,8 @@ pub(super) async fn suspects(connection: &mut PgConnection, lanes: &[i64]) -> sq
               join postrider.delivery d on d.webhook_id = c.webhook_id and d.event_id = c.event_id
               join postrider.webhook w on w.id = d.webhook_id and w.is_active and w.paused_at is null
               join postrider.lane l on l.webhook_id = d.webhook_id
-             where c.number = 1 or c.redelivery = $3
+             where (c.number = 1 or c.redelivery = $3)
+               and (d.place is null or (d.webhook_id, d.ordering_key) in (select webhook_id, ordering_key from keys_locked))
                for update of d skip locked
          ), claimed as (
             update postrider.delivery d
