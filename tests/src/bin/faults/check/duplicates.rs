@@ -104,19 +104,29 @@ fn find(stage: &Stage, database: &Found) -> Duplicates {
 /// The example, and what the history says about it.
 async fn explain(stage: &Stage, example: &Example) -> String {
     let Example { arrival, before } = example;
+    let hook = &stage.hooks[usize::from(arrival.hook)];
+    let key = stage
+        .ledger
+        .entries()
+        .get(arrival.token as usize)
+        .and_then(|entry| entry.key);
     let history: Vec<String> = sqlx::query_scalar(
         "select format('attempt %s started %s took %s us: %s', number, started_at::time, duration_us,
                        coalesce(error, 'success'))
            from postrider.attempt where event_id = $1 and webhook_id = $2 order by started_at",
     )
     .bind(arrival.event)
-    .bind(stage.hooks[usize::from(arrival.hook)].id.0)
+    .bind(hook.id.0)
     .fetch_all(&stage.pool)
     .await
     .unwrap();
     format!(
-        "duplicate: evt_{} attempt {} came {} ms after attempt {} (accepted: {}); history: {}",
+        "duplicate: evt_{} with key {:?} at {} with ordering {:?}: attempt {} came {} ms after attempt {} (accepted: {}); \
+         history: {}",
         arrival.event,
+        key,
+        hook.id,
+        hook.ordering,
         arrival.attempt,
         arrival.at_us.saturating_sub(before.at_us) / 1000,
         before.attempt,
