@@ -150,8 +150,8 @@ async fn until_sent_again(stage: &Stage, pending: &[(i64, i64)], killed_us: u64,
                 arrived.entry((arrival.event, webhook)).or_insert(arrival.at_us);
             }
         }
-        let times = pending.iter().map(|pair| arrived.get(pair));
-        let last = times.fold(Some(killed_us), |last, at_us| Some(last?.max(*at_us?)));
+        let mut times = pending.iter().map(|pair| arrived.get(pair));
+        let last = times.try_fold(killed_us, |last, at_us| Some(last.max(*at_us?)));
         if let Some(last) = last {
             return (last - killed_us) as f64 / 1e6;
         }
