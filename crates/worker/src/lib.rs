@@ -21,6 +21,7 @@ mod flood;
 mod lane;
 mod lane_clock;
 mod order;
+mod pacer;
 mod webhook;
 
 mod breaker;

@@ -1,5 +1,6 @@
 //! Record: write down what came of deliveries, many at a time.
 
+mod changes;
 mod flush;
 mod recorder;
 

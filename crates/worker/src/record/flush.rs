@@ -7,8 +7,8 @@ use postrider_core::failure::DeadLetterReason;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
+use super::changes::Changes;
 use super::{Attempt, Entry, Hold, Next};
-use crate::breaker::Change;
 use crate::judge::Outcome;
 
 /// What the database said to a flush.
@@ -67,15 +67,6 @@ struct Postponed {
     delays_ms: Vec<i64>,
 }
 
-/// What attempts changed about webhooks: the last word on each.
-#[derive(Debug, Default)]
-struct Changes {
-    webhooks: Vec<i64>,
-    words: Vec<&'static str>,
-    open_ms: Vec<i64>,
-    trips: Vec<i16>,
-}
-
 #[derive(Debug, Default)]
 struct Buried {
     webhooks: Vec<i64>,
@@ -100,32 +91,6 @@ pub(super) struct Flush {
     /// Whether a delivery in order is settled, so that the next of its key may go.
     frees_a_key: bool,
     parked_in_flight: HashSet<(i64, i64)>,
-}
-
-const FAILED: &str = "failed";
-const RECOVERED: &str = "recovered";
-const OPENED: &str = "opened";
-
-impl Changes {
-    fn add(&mut self, webhook: i64, change: Change) {
-        let (word, open_ms, trips) = match change {
-            Change::Failed => (FAILED, 0, 0),
-            Change::Recovered { .. } => (RECOVERED, 0, 0),
-            Change::Opened { duration, trips } => (OPENED, duration.as_millis() as i64, trips),
-        };
-        let known = self.webhooks.iter().position(|known| *known == webhook);
-        let place = known.unwrap_or_else(|| {
-            self.webhooks.push(webhook);
-            self.words.push(word);
-            self.open_ms.push(open_ms);
-            self.trips.push(trips);
-            self.webhooks.len() - 1
-        });
-        // A straggler that fails takes nothing back.
-        if word != FAILED {
-            (self.words[place], self.open_ms[place], self.trips[place]) = (word, open_ms, trips);
-        }
-    }
 }
 
 impl Flush {
@@ -174,7 +139,7 @@ impl Flush {
     pub(super) fn shortest_wait(&self) -> Option<Duration> {
         let delays = self.waiting.delays_ms.iter().chain(&self.postponed.delays_ms);
         let soonest = delays.min().map(|ms| Duration::from_millis(ms.unsigned_abs()));
-        let at_once = self.frees_a_key || self.changes.words.contains(&RECOVERED);
+        let at_once = self.frees_a_key || self.changes.recovers_any();
         if at_once { Some(Duration::ZERO) } else { soonest }
     }
 
