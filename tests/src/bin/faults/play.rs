@@ -32,7 +32,7 @@ pub(crate) async fn play(options: Options) -> ExitCode {
         }
     };
     let jobs = options.jobs.unwrap_or(match options.length {
-        Length::Short => 4,
+        Length::Short => 3,
         Length::Long => 1,
     });
     let begun = Instant::now();

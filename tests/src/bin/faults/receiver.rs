@@ -1,6 +1,7 @@
 //! The receiver: checks and notes every request, keeps no body, and misbehaves when told to.
 
 mod behaviour;
+mod closed_port;
 mod connection;
 mod log;
 mod request;
@@ -15,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub(crate) use behaviour::Behaviour;
+pub(crate) use closed_port::ClosedPort;
 pub(crate) use connection::serve;
 pub(crate) use log::{Arrival, Log, hash};
 
@@ -98,12 +100,6 @@ impl Receiver {
         for hook in hooks.iter_mut() {
             hook.behaviour = Behaviour::Accept(Duration::ZERO);
         }
-    }
-
-    /// Listens at a further address.
-    pub(crate) async fn listen_at(&self, address: SocketAddr) -> tokio::task::JoinHandle<()> {
-        let listener = TcpListener::bind(address).await.unwrap();
-        tokio::spawn(accept(listener, self.shared.clone()))
     }
 }
 

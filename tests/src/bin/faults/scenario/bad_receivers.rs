@@ -9,7 +9,7 @@ use super::finish;
 use crate::memory;
 use crate::options::Options;
 use crate::outcome::Outcome;
-use crate::receiver::Behaviour;
+use crate::receiver::{Behaviour, ClosedPort};
 use crate::stage::{Stage, TENANTS, ordinary_load};
 use crate::webhooks::Wanted;
 use crate::worker;
@@ -55,10 +55,10 @@ pub(super) async fn play(options: &Options) -> Outcome {
         })
         .collect();
     // The last one refuses every connection.
-    let refusing = postrider_tests::receiver::refusing_address().await;
+    let refusing = ClosedPort::reserve();
     let tenant = wanted.len() as u16;
     wanted.push(Wanted {
-        url: Some(format!("http://{refusing}/{tenant}")),
+        url: Some(format!("http://{}/{tenant}", refusing.address)),
         max_retries: 1,
         ..Wanted::of(tenant, Behaviour::Close)
     });
@@ -76,7 +76,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
     outcome.check("the worker stays small", memory <= MEMORY_MB, format!("{memory:.0} MB"));
     // Whoever is never well again keeps what waits for it.
     stage.receiver.recover();
-    let _listening = stage.receiver.listen_at(refusing).await;
+    let _listening = refusing.open(&stage.receiver);
     finish(&stage, generator, vec![worker], &mut outcome).await;
     outcome
 }

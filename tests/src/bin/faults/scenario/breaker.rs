@@ -10,7 +10,7 @@ use crate::ledger::now_us;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::rate::accepted_since;
-use crate::receiver::Behaviour;
+use crate::receiver::{Behaviour, ClosedPort};
 use crate::stage::{Stage, ordinary_load};
 use crate::webhooks::Wanted;
 use crate::worker;
@@ -36,10 +36,10 @@ const WORKERS: u64 = 3;
 
 pub(super) async fn play(options: &Options) -> Outcome {
     let mut outcome = Outcome::default();
-    let refused = postrider_tests::receiver::refusing_address().await;
+    let refused = ClosedPort::reserve();
     let wanted: Vec<Wanted> = (0..ALL)
         .map(|place| Wanted {
-            url: (place == REFUSING).then(|| format!("http://{refused}/{place}")),
+            url: (place == REFUSING).then(|| format!("http://{}/{place}", refused.address)),
             timeout_ms: 500,
             ..Wanted::of(place as u16, Behaviour::Accept(Duration::ZERO))
         })
@@ -73,7 +73,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
     for place in 0..REFUSING {
         stage.receiver.behave(place, Behaviour::Accept(Duration::ZERO));
     }
-    let _listening = stage.receiver.listen_at(refused).await;
+    let _listening = refused.open(&stage.receiver);
     // Events of before and after the return meet.
     sleep(Duration::from_secs(1)).await;
     finish(&stage, generator, workers, &mut outcome).await;

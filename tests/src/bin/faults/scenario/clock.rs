@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::finish;
 use crate::ledger::now_us;
@@ -39,9 +39,25 @@ pub(super) async fn play(options: &Options) -> Outcome {
     let mut stage = stage;
     stage.allowed.duplicates = allowed;
     stage.allowed.unrecorded = allowed;
+    until_given_up(&stage, workers.len()).await;
     finish(&stage, generator, workers, &mut outcome).await;
     times_are_the_database_s(&stage, &mut outcome).await;
     outcome
+}
+
+/// Waits until only the living are registered, while there are some to give up the dead one.
+async fn until_given_up(stage: &Stage, living: usize) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while registered(stage).await > living as i64 && Instant::now() < deadline {
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn registered(stage: &Stage) -> i64 {
+    sqlx::query_scalar("select count(*) from postrider.worker")
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap()
 }
 
 /// What is written into the database must be dated by the database's clock.
@@ -59,10 +75,7 @@ async fn times_are_the_database_s(stage: &Stage, outcome: &mut Outcome) {
         off == 0,
         format!("{off} rows hours off"),
     );
-    let declared: i64 = sqlx::query_scalar("select count(*) from postrider.worker")
-        .fetch_one(&stage.pool)
-        .await
-        .unwrap();
+    let declared = registered(stage).await;
     outcome.check(
         "every worker left or was given up",
         declared == 0,

@@ -63,7 +63,10 @@ struct Bouncer {
 
 impl Bouncer {
     async fn start(program: &str, stage: &Stage) -> Self {
-        let address = postrider_tests::receiver::refusing_address().await;
+        // An address of its own: between now and its start nobody else takes the port there.
+        let free = tokio::net::TcpListener::bind(("127.0.0.2", 0)).await.unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
         let server = stage.database_address();
         let (login, _) = stage.cluster.url().rsplit_once('@').unwrap();
         let password = login.rsplit_once(':').unwrap().1;
