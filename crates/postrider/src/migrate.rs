@@ -2,6 +2,8 @@
 
 mod embedded;
 
+use std::time::Duration;
+
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, migrate};
 use thiserror::Error;
@@ -70,7 +72,7 @@ pub enum SchemaError {
 ///
 /// # Errors
 /// [`SchemaError::Newer`] and [`SchemaError::Changed`] before anything is written; otherwise what failed. Every
-/// migration is one transaction.
+/// migration is one transaction, tried again for a while when workers and applications hold locks that it needs.
 pub async fn migrate(database: &PgConnectOptions) -> Result<Migrated, SchemaError> {
     // A connection of its own: the lock of a failed run ends with it.
     let mut connection = PgConnection::connect_with(database).await?;
@@ -82,12 +84,34 @@ pub async fn migrate(database: &PgConnectOptions) -> Result<Migrated, SchemaErro
         Err(SchemaError::Missing { .. }) => None,
         Err(error) => return Err(error),
     };
-    migrator().run_direct(None, &mut connection, false).await?;
+    let mut tries = 1;
+    while let Err(error) = migrator().run_direct(None, &mut connection, false).await {
+        if tries == TRIES || !others_were_in_the_way(&error) {
+            return Err(error.into());
+        }
+        tracing::warn!(%error, tries, "what works with the tables was in the way; nothing was changed, trying again");
+        tokio::time::sleep(RETRY_DELAY).await;
+        tries += 1;
+    }
     connection.close().await?;
     Ok(Migrated {
         from,
         to: latest_version(),
     })
+}
+
+/// How often a migration is tried that workers and applications are in the way of.
+const TRIES: u32 = 20;
+
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+
+/// Whether a lock was not to be had in time, or by a deadlock: the tables are in use.
+fn others_were_in_the_way(error: &migrate::MigrateError) -> bool {
+    let (migrate::MigrateError::Execute(error) | migrate::MigrateError::ExecuteMigration(error, _)) = error else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(code.as_deref(), Some("40P01" | "55P03"))
 }
 
 /// Checks that the schema is exactly the one this program was built for.

@@ -1,6 +1,7 @@
 //! The loop that keeps the pipeline fed: look, hand out, and sleep when nothing waits.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -133,6 +134,9 @@ impl Feeder {
     async fn look(&mut self) -> sqlx::Result<usize> {
         if self.has_failed {
             self.give_back_lost_claims().await?;
+        }
+        if self.context.gave_back.swap(false, Ordering::Relaxed) {
+            self.cursor.sweep();
         }
         let Some(mut permits) = self.places(self.batch_size.next().max(LANE_SHARE)).await else {
             return Ok(0);

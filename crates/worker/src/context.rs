@@ -1,6 +1,7 @@
 //! What the steps of one worker share.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
@@ -31,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) leases: Leases,
     pub(crate) recorder: Recorder,
     pub(crate) lane_clock: LaneClock,
+    /// Set when events went back to the outbox, below the ids that claims look at.
+    pub(crate) gave_back: AtomicBool,
     /// The tasks that carry one delivery each.
     pub(crate) deliveries: TaskTracker,
     /// Cancelled when draining takes too long: open requests are cut off.
@@ -68,6 +71,7 @@ impl Context {
             leases: Leases::default(),
             recorder,
             lane_clock: LaneClock::new(),
+            gave_back: AtomicBool::new(false),
             deliveries: TaskTracker::new(),
             cut_off: CancellationToken::new(),
             failed: CancellationToken::new(),

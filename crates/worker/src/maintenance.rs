@@ -2,6 +2,7 @@
 //! the same step of another worker.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -85,6 +86,10 @@ impl Chores {
             .run(|connection| give_back_unknown(connection, worker, &known, UNKNOWN_LEASE_AGE))
             .await?;
         metrics::given_back(of_dead + unknown);
+        if of_dead + unknown > 0 {
+            context.gave_back.store(true, Ordering::Relaxed);
+            context.lane_clock.due_within(Duration::ZERO);
+        }
         connection.run(fold_stats).await?;
 
         if self.backlog.is_due(BACKLOG_INTERVAL) {
