@@ -184,7 +184,16 @@ pub(crate) async fn claim(
     limit: usize,
 ) -> sqlx::Result<Option<Batch>> {
     let behind = cursor.floods.look_behind(connection).await?;
-    let whole = cursor.begin(limit);
+    let mut whole = cursor.begin(limit);
+    // No event is to be found twice.
+    for range in &mut whole {
+        let first_behind = behind
+            .iter()
+            .filter(|one| one.bucket == range.bucket)
+            .map(|one| one.after)
+            .min();
+        range.up_to = first_behind.unwrap_or(range.up_to);
+    }
     let ranges = [behind.as_slice(), whole.as_slice()].concat();
     let batch = claim_ranges(connection, worker, &ranges, limit, Which::Ordinary).await?;
     cursor.end(&whole, &behind, batch.as_ref(), limit);

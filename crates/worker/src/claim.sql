@@ -25,7 +25,11 @@ with me as materialized (
     delete from postrider.outbox where ctid = any (array(select p.place from picked p))
 ), leased as (
     insert into postrider.lease (id, worker_id, event_ids, buckets, redeliveries)
-    select nextval('postrider.token_seq'), $1, array_agg(p.event_id), array_agg(p.bucket), array_agg(p.redelivery)
+    -- Drawn by chance, not from a sequence: this commit does not wait for the disk, and after a crash of Postgres a sequence
+    -- hands out again what such commits took. A result of a lease that is undone would then end another one, and what
+    -- its worker still holds of that would be lost with the worker. The high bit keeps them apart from lane tokens.
+    select (1::bigint << 62) + floor(random() * (1::bigint << 52))::bigint, $1,
+           array_agg(p.event_id), array_agg(p.bucket), array_agg(p.redelivery)
       from picked p
     having count(*) > 0
     returning id
