@@ -20,6 +20,7 @@ pub struct PrivateCluster {
     settings: ClusterSettings,
     options: PgConnectOptions,
     url: String,
+    stopped: Option<Pid>,
     _folder: TempDir,
 }
 
@@ -57,6 +58,7 @@ impl PrivateCluster {
             settings,
             options,
             url,
+            stopped: None,
             _folder: folder,
         }
     }
@@ -97,6 +99,10 @@ impl PrivateCluster {
     pub async fn crash(&mut self, signal: Signal) {
         let mut cluster = self.cluster.take().expect("it runs");
         cluster.server().signal(signal).unwrap();
+        if let Some(stopped) = self.stopped.take() {
+            // It would not notice that its server is gone.
+            kill(stopped, Signal::SIGKILL).unwrap();
+        }
         let deadline = Instant::now() + Duration::from_secs(20);
         while cluster.server().ended().unwrap().is_none() {
             assert!(Instant::now() < deadline, "Postgres does not end on {signal}");
@@ -114,6 +120,18 @@ impl PrivateCluster {
             "another program took the port meanwhile"
         );
         self.cluster = Some(cluster);
+    }
+
+    /// Stops the process that writes the log of commits which do not wait for the disk: a crash undoes them, unless another
+    /// commit that does wait comes after them. Until the crash.
+    pub fn stop_wal_writer(&mut self) {
+        let server = self.cluster.as_mut().expect("it runs").server().pid();
+        let writer = children_of(server).into_iter().find(|process| {
+            fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|name| name.starts_with(b"postgres: walwriter"))
+        });
+        let writer = Pid::from_raw(writer.expect("it has one"));
+        kill(writer, Signal::SIGSTOP).unwrap();
+        self.stopped = Some(writer);
     }
 
     /// Sends a signal such as `SIGSTOP` or `SIGCONT` to the server and every process of it.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::Request;
@@ -24,6 +25,8 @@ pub enum Answer {
     Redirect(String),
     /// The answer, after this time.
     After(Duration, Box<Answer>),
+    /// The answer, as soon as this turns true.
+    When(watch::Receiver<bool>, Box<Answer>),
     /// Nothing, with the connection open.
     Hang,
     /// A 200 whose body comes at one byte a second and never ends.
@@ -64,6 +67,12 @@ impl Answer {
             Self::Redirect(url) => (302, vec![("Location".to_owned(), url)], Vec::new()),
             Self::After(time, answer) => {
                 sleep(time).await;
+                return Box::pin(answer.write(stream)).await;
+            }
+            Self::When(mut gate, answer) => {
+                if gate.wait_for(|is_open| *is_open).await.is_err() {
+                    return pending().await;
+                }
                 return Box::pin(answer.write(stream)).await;
             }
             Self::Hang => return pending().await,

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use postrider_tests::product::{Product, SOON};
+use postrider_tests::receiver::{Answer, in_turn};
 use postrider_tests::{PrivateCluster, Receiver};
+use tokio::sync::watch;
 
 #[tokio::test]
 async fn a_worker_says_once_that_the_database_is_gone_and_goes_on_within_five_seconds_of_its_return() {
@@ -104,4 +106,60 @@ async fn cut_connections_lose_and_double_nothing() {
     product.wait_until_idle().await;
     assert_eq!(receiver.count(), 2000);
     assert_eq!(product.number("select count(*) from postrider.attempt").await, 2000);
+}
+
+/// A claim does not wait for the disk, so a crash can undo it while its worker goes on with it. What comes of it then must
+/// not end another claim: the rest of that one would be lost with the worker.
+#[tokio::test]
+async fn the_result_of_a_claim_that_a_crash_undid_ends_no_other_claim() {
+    let mut cluster = PrivateCluster::start().await;
+    let product = Product::on_cluster(&cluster);
+    let gate = watch::Sender::new(false);
+    let answer = Answer::When(gate.subscribe(), Box::new(Answer::Status(200)));
+    let receiver = Receiver::start_with(in_turn([answer, Answer::Hang])).await;
+    product.webhook("bot", &receiver.url()).await;
+    let mut worker = product
+        .worker_with(&[
+            // Nothing of the worker's that waits for the disk comes after its claim.
+            ("worker_heartbeat_interval_ms", "60000"),
+            ("worker_lease_time_ms", "180000"),
+            ("worker_park_after_ms", "60000"),
+        ])
+        .await;
+    cluster.stop_wal_writer();
+    product.commit("bot", "LEAD_CREATED", "{}").await;
+    receiver.wait_for(1, SOON).await;
+    product.wait_for(1, "select count(*) from postrider.lease").await;
+
+    worker.signal(Signal::SIGSTOP);
+    cluster.crash(Signal::SIGKILL).await;
+    cluster.start_again().await;
+    let product = Product::on_cluster(&cluster);
+    assert_eq!(
+        product.number("select count(*) from postrider.lease").await,
+        0,
+        "nothing was undone"
+    );
+    product.commit("bot", "LEAD_CREATED", "{}").await;
+    worker.signal(Signal::SIGCONT);
+    // The first again, under another claim, and the second. Only the request of the claim that was undone has an answer.
+    receiver.wait_for(3, SOON).await;
+    gate.send_replace(true);
+    product.wait_for(1, "select count(*) from postrider.attempt").await;
+    worker.signal(Signal::SIGKILL);
+    worker.wait(SOON).await;
+
+    receiver.answer_with(|_| Answer::Status(200));
+    let _next = product
+        .worker_with(&[
+            ("worker_lease_time_ms", "1500"),
+            ("worker_heartbeat_interval_ms", "500"),
+        ])
+        .await;
+    product
+        .wait_for(
+            2,
+            "select count(distinct event_id) from postrider.attempt where error is null",
+        )
+        .await;
 }
