@@ -9,6 +9,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use crate::flood::Floods;
+use crate::identity::mark;
 
 /// Number of buckets: `hash(tenant) % 256`.
 const BUCKETS: usize = 256;
@@ -238,6 +239,7 @@ async fn claim_ranges(
         .bind(ranges.iter().map(|range| range.most as i32).collect::<Vec<i32>>())
         .bind(limit as i64)
         .bind(which == Which::Suspects)
+        .bind(mark(worker))
         .fetch_all(connection)
         .await?;
     read_batch(&rows)

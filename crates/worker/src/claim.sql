@@ -1,6 +1,6 @@
 -- claim: moves the oldest waiting events of each bucket from the outbox into one new lease of this worker.
 -- $1 worker; ranges to look at: $2 their buckets, $3 ids after this, $4 up to this, $5 most events of each; $6 most events in
--- all, $7 whether to take suspects, events that workers died with, or all others.
+-- all, $7 whether to take suspects, events that workers died with, or all others; $8 the worker's mark.
 with me as materialized (
     -- A worker that was declared dead must not claim: nobody would reclaim from it in time.
     -- Its commit need not wait for the disk: losing a claim in a crash only means claiming again.
@@ -28,7 +28,7 @@ with me as materialized (
     -- Drawn by chance, not from a sequence: this commit does not wait for the disk, and after a crash of Postgres a sequence
     -- hands out again what such commits took. A result of a lease that is undone would then end another one, and what
     -- its worker still holds of that would be lost with the worker. The high bit keeps them apart from lane tokens.
-    select (1::bigint << 62) + floor(random() * (1::bigint << 52))::bigint, $1,
+    select (1::bigint << 62) | ($8::bigint << 32) | floor(random() * (1::bigint << 32))::bigint, $1,
            array_agg(p.event_id), array_agg(p.bucket), array_agg(p.redelivery)
       from picked p
     having count(*) > 0

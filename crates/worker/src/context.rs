@@ -1,7 +1,7 @@
 //! What the steps of one worker share.
 
 use std::collections::HashSet;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
@@ -46,6 +46,7 @@ pub(crate) struct Context {
     pub(crate) slots: Arc<Semaphore>,
     /// Requests open beyond these, because their receivers are slow.
     pub(crate) slow_slots: Arc<Semaphore>,
+    requests: AtomicUsize,
     /// The right to try a suspect, an event that workers died with: one at a time, so that it is known which it was.
     pub(crate) alone: Arc<Semaphore>,
 }
@@ -78,20 +79,36 @@ impl Context {
             places: Arc::new(Semaphore::new(places(&settings))),
             slots: Arc::new(Semaphore::new(settings.concurrency)),
             slow_slots: Arc::new(Semaphore::new(settings.concurrency * SLOW_FACTOR)),
+            requests: AtomicUsize::new(0),
             alone: Arc::new(Semaphore::new(1)),
             settings,
         })
     }
 
-    /// Requests open now, slow ones included.
+    /// Requests open now, those that hold no slot included.
     pub(crate) fn requests_in_flight(&self) -> usize {
-        let used = |whole: usize, slots: &Semaphore| whole.saturating_sub(slots.available_permits());
-        used(self.settings.concurrency, &self.slots) + used(self.settings.concurrency * SLOW_FACTOR, &self.slow_slots)
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request as open, until the guard is dropped.
+    pub(crate) fn open_request(&self) -> OpenRequest<'_> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        OpenRequest(&self.requests)
     }
 
     /// A guard that ends the worker when the task holding it panics.
     pub(crate) fn end_on_panic(&self) -> EndOnPanic {
         EndOnPanic(self.failed.clone())
+    }
+}
+
+/// See [`Context::open_request`].
+#[derive(Debug)]
+pub(crate) struct OpenRequest<'a>(&'a AtomicUsize);
+
+impl Drop for OpenRequest<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -30,8 +30,8 @@ const FAILING_PATIENCE: Duration = Duration::from_millis(50);
 /// than two hours; then a delivery alone in its lane has its retries left, an hour apart.
 const FREE_PROBES: i16 = 10;
 
-/// A claim from a lane that is older than this is not sent: it may end before the answer, and another worker, perhaps
-/// with later deliveries of the same key, may be at it already.
+/// A claim from a lane that is older than this, or than half the lease time, is not sent: it may end before the answer, or
+/// its worker may count as dead by now. Another worker, perhaps with later deliveries of the same key, may be at it already.
 const CLAIM_FRESH: Duration = Duration::from_secs(8);
 
 /// Makes one attempt and records what came of it. Nothing is dropped on the way: what cannot be sent now goes to the
@@ -47,21 +47,21 @@ pub(crate) async fn deliver(context: Arc<Context>, mut delivery: Delivery) {
 
 /// Hands it to the lane of its webhook if it cannot be sent now anyway. `None` when it was.
 pub(crate) fn unless_parked(context: &Context, mut delivery: Delivery) -> Option<Delivery> {
-    if must_wait(&delivery) {
+    if must_wait(context, &delivery) {
         park(context, &mut delivery, Duration::ZERO);
         return None;
     }
     Some(delivery)
 }
 
-fn must_wait(delivery: &Delivery) -> bool {
+fn must_wait(context: &Context, delivery: &Delivery) -> bool {
     let webhook = &delivery.webhook;
     match delivery.hold {
         Hold::Lease(_) => webhook.parks(),
         Hold::Lane { .. } => {
             webhook.is_paused
                 || webhook.health.is_open() && !delivery.is_probe
-                || delivery.claimed_at.elapsed() > CLAIM_FRESH
+                || delivery.claimed_at.elapsed() > CLAIM_FRESH.min(context.settings.lease_time / 2)
         }
     }
 }
@@ -73,13 +73,14 @@ async fn deliver_or_park(context: &Context, delivery: &mut Delivery, webhook: &W
         Err(delay) => return park(context, delivery, delay),
     };
     // Much may have happened since it was handed out.
-    if must_wait(delivery) {
+    if must_wait(context, delivery) {
         return park(context, delivery, Duration::ZERO);
     }
     delivery.attempts = delivery.attempts.saturating_add(1);
     let patience = begun + context.settings.park_after;
     let (attempt, outlived_its_batch) = match &webhook.target {
         Ok(target) => {
+            let _open = context.open_request();
             let request = sign(delivery, target, delivery.attempts, SystemTime::now());
             // On the heap, because it is large and handed on: moving it costs more than the allocation.
             let sending = Box::pin(send(&context.egress, request, webhook.timeout, &context.cut_off));

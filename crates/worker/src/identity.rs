@@ -14,6 +14,12 @@ struct State {
     flushed: i64,
 }
 
+/// What tokens and lease ids carry of the worker that drew them, in the 30 bits above the lowest 32: when it dies, what it
+/// held is found by this.
+pub(crate) fn mark(worker: Uuid) -> i64 {
+    (worker.as_u128() & 0x3fff_ffff) as i64
+}
+
 /// The worker's id and the number of its last flush.
 #[derive(Debug)]
 pub(crate) struct Identity(Mutex<State>);

@@ -20,11 +20,12 @@ use tokio::time::Instant;
 use crate::claim::Subscription;
 use crate::context::Context;
 use crate::fan_out::{Delivery, POISON_REDELIVERIES};
+use crate::identity::mark;
 use crate::metrics;
 use crate::record::{Hold, Next};
 
 /// Most lanes of one claim.
-const LANES: i64 = 100;
+const LANES: usize = 100;
 
 /// Deliveries of an inactive or deleted webhook cleared away by one claim.
 const CLEARED_PER_LANE: i64 = 1000;
@@ -65,7 +66,7 @@ pub(crate) async fn claim_lanes(
             for update skip locked",
     )
     .bind(saturated)
-    .bind(LANES)
+    .bind(LANES.min(limit) as i64)
     .fetch_all(&mut *transaction)
     .await?;
     if lanes.is_empty() {
@@ -76,8 +77,9 @@ pub(crate) async fn claim_lanes(
     // adds a delivery or resumes a webhook touches the lane row too, so nothing can be overlooked.
     let ids: Vec<i64> = lanes.iter().map(|(id, _)| *id).collect();
     clear_inactive(&mut transaction, &ids).await?;
-    // Of each lane an equal share of the claim, so that none waits for the others.
-    let share = limit.div_ceil(lanes.len());
+    // Of each lane an equal share of the claim, so that none waits for the others. A lane that got nothing would be put
+    // off: there are no more than shares.
+    let share = limit / lanes.len();
     let rooms = context.webhooks.rooms(&ids, FIRST_DELIVERIES);
     let mut most: Vec<i32> = rooms.into_iter().map(|room| room.min(share as i32)).collect();
     for ((_, is_open), most) in lanes.iter().zip(&mut most) {
@@ -85,11 +87,12 @@ pub(crate) async fn claim_lanes(
             *most = (*most).min(take::PROBES);
         }
     }
-    let mut rows = take::due(&mut transaction, &ids, &most, limit).await?;
-    rows.extend(take::first_of_keys(&mut transaction, &ids, &most).await?);
+    let mark = mark(context.identity.worker());
+    let mut rows = take::due(&mut transaction, &ids, &most, mark).await?;
+    rows.extend(take::first_of_keys(&mut transaction, &ids, &most, mark).await?);
     let alone = context.alone.clone().try_acquire_owned().ok();
     let suspects = match &alone {
-        Some(_) => take::suspects(&mut transaction, &ids).await?,
+        Some(_) => take::suspects(&mut transaction, &ids, mark).await?,
         None => Vec::new(),
     };
     let alone = alone.filter(|_| !suspects.is_empty());

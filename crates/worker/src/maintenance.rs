@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::backlog::measure_backlog;
 use crate::context::Context;
 use crate::disable::disable_failing;
-use crate::give_back::{database_time, give_back_of_dead_workers, give_back_unknown};
+use crate::give_back::{GivenBack, database_time, give_back_of_dead_workers, give_back_unknown};
 use crate::identity::heartbeat;
 use crate::metrics;
 use crate::retention::{Partitions, keep_partitions};
@@ -76,17 +76,19 @@ impl Chores {
                 .run(|connection| give_back_of_dead_workers(connection, worker, lease_time, just_now))
                 .await?
         } else {
-            0
+            GivenBack::default()
         };
-        if of_dead > 0 {
-            tracing::warn!(events = of_dead, "gave back what a dead worker held");
+        let GivenBack { events, deliveries } = of_dead;
+        if events + deliveries > 0 {
+            tracing::warn!(events, deliveries, "gave back what a dead worker held");
+            context.lane_clock.due_within(Duration::ZERO);
         }
         let known = context.leases.known();
         let unknown = connection
             .run(|connection| give_back_unknown(connection, worker, &known, UNKNOWN_LEASE_AGE))
             .await?;
-        metrics::given_back(of_dead + unknown);
-        if of_dead + unknown > 0 {
+        metrics::given_back(events + unknown);
+        if events + unknown > 0 {
             context.gave_back.store(true, Ordering::Relaxed);
             context.lane_clock.due_within(Duration::ZERO);
         }

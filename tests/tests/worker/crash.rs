@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use postrider_tests::product::{Product, SOON};
-use postrider_tests::receiver::Answer;
+use postrider_tests::receiver::{Answer, in_turn};
 use postrider_tests::{Receiver, TestDatabase};
 
 const EVENTS: usize = 2000;
@@ -128,6 +128,42 @@ async fn a_worker_stopped_for_longer_than_its_lease_goes_on_under_a_new_id() {
         .await;
     let counts = product.counts(&webhook).await;
     assert_eq!(counts.delivered + counts.failed_attempts, requests as i64);
+}
+
+#[tokio::test]
+async fn what_a_killed_worker_held_of_a_lane_is_sent_again_after_the_lease_time() {
+    let database = TestDatabase::new().await;
+    let product = Product::on(&database);
+    let receiver = Receiver::start_with(in_turn([Answer::Status(500), Answer::Hang])).await;
+    // Claims of its lane last for 70 s.
+    product
+        .webhook_with("bot", &receiver.url(), "timeout_ms = 60000, retry_delay_ms = 1")
+        .await;
+    let settings = [
+        ("worker_lease_time_ms", "4000"),
+        ("worker_heartbeat_interval_ms", "500"),
+        ("worker_park_after_ms", "200"),
+    ];
+    let mut first = product.worker_with(&settings).await;
+    // One that is retried from its lane, and one that moves there while its request is open.
+    product.commit("bot", "LEAD_CREATED", "{}").await;
+    receiver.wait_for(2, SOON).await;
+    product.commit("bot", "LEAD_CREATED", "{}").await;
+    receiver.wait_for(3, SOON).await;
+    product
+        .wait_for(2, "select count(*) from postrider.delivery where token is not null")
+        .await;
+    product.wait_for(0, "select count(*) from postrider.lease").await;
+    first.signal(Signal::SIGKILL);
+    first.wait(SOON).await;
+
+    receiver.answer_with(|_| Answer::Status(200));
+    let mut second = product.worker_with(&settings).await;
+    product.wait_until_idle().await;
+    assert_eq!(receiver.count(), 5);
+    second
+        .wait_for_stderr(SOON, |log| log.contains("gave back what a dead worker held"))
+        .await;
 }
 
 #[tokio::test]

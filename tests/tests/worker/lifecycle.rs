@@ -5,32 +5,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use postrider_tests::product::{Product, SOON};
 use postrider_tests::receiver::Answer;
-use postrider_tests::{Postrider, PrivateCluster, Receiver, TestDatabase};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use postrider_tests::{PrivateCluster, Receiver, TestDatabase};
 
-/// Where the worker says that it serves its monitoring pages.
-async fn monitoring(worker: &mut Postrider) -> String {
-    let log = worker
-        .wait_for_stderr(SOON, |log| log.contains("serving health and metrics"))
-        .await;
-    let at = log.find("127.0.0.1:").unwrap();
-    log[at..]
-        .chars()
-        .take_while(|c| c.is_ascii_digit() || ".:".contains(*c))
-        .collect()
-}
-
-async fn get(address: &str, path: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    (status, body.to_owned())
-}
+use crate::monitoring;
 
 #[tokio::test]
 async fn the_monitoring_port_tells_health_readiness_and_metrics() {
@@ -39,13 +16,13 @@ async fn the_monitoring_port_tells_health_readiness_and_metrics() {
     let receiver = Receiver::start_with(|_| Answer::Status(500)).await;
     product.webhook_with("bot", &receiver.url(), "max_retries = 0").await;
     let mut worker = product.worker().await;
-    let address = monitoring(&mut worker).await;
+    let address = monitoring::address(&mut worker).await;
     product.commit_many("bot", 7).await;
     product.wait_until_idle().await;
 
-    assert_eq!(get(&address, "/healthz").await.0, 200);
-    assert_eq!(get(&address, "/readyz").await.0, 200);
-    let (status, metrics) = get(&address, "/metrics").await;
+    assert_eq!(monitoring::get(&address, "/healthz").await.0, 200);
+    assert_eq!(monitoring::get(&address, "/readyz").await.0, 200);
+    let (status, metrics) = monitoring::get(&address, "/metrics").await;
     assert_eq!(status, 200);
     for line in [
         "postrider_events_claimed_total 7",
@@ -63,8 +40,8 @@ async fn the_monitoring_port_tells_health_readiness_and_metrics() {
     worker
         .wait_for_stderr(SOON, |log| log.contains("database does not answer"))
         .await;
-    assert_eq!(get(&address, "/healthz").await.0, 200);
-    assert_eq!(get(&address, "/readyz").await.0, 503);
+    assert_eq!(monitoring::get(&address, "/healthz").await.0, 200);
+    assert_eq!(monitoring::get(&address, "/readyz").await.0, 503);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod disable;
 mod isolation;
 mod late_commit;
 mod lifecycle;
+mod monitoring;
 mod operational;
 mod order;
 mod poison;

@@ -1,4 +1,5 @@
-//! Take deliveries of locked lanes: each becomes due again when its claim ends, under a fresh token.
+//! Take deliveries of locked lanes: each becomes due again when its claim ends, under a fresh token that carries the mark of
+//! the worker.
 
 use std::time::Duration;
 
@@ -40,12 +41,12 @@ pub(super) async fn due(
     connection: &mut PgConnection,
     lanes: &[i64],
     most: &[i32],
-    limit: usize,
+    mark: i64,
 ) -> sqlx::Result<Vec<PgRow>> {
     sqlx::query(taken!(
         "-- take due deliveries
          with claim as materialized (
-            select nextval('postrider.token_seq') as token
+            select ($5::bigint << 32) | (nextval('postrider.token_seq') & 4294967295) as token
          ), picked as materialized (
             select q.*, w.version, w.timeout_ms, l.opened_at is not null as is_open, l.trips
               from unnest($1::bigint[], $2::integer[]) as a (webhook_id, most)
@@ -56,12 +57,11 @@ pub(super) async fn due(
                        (d.redelivery + (d.token is not null)::integer)::smallint as redelivery
                   from postrider.delivery d
                  where d.webhook_id = a.webhook_id and d.due_at <= now()
-                   and d.redelivery + (d.token is not null)::integer < $5
+                   and d.redelivery + (d.token is not null)::integer < $4
                  order by d.due_at, d.event_id limit a.most
                    for update skip locked
              ) q
              where w.is_active and w.paused_at is null
-             limit $4
          ), claimed as (
             update postrider.delivery d
                set token = (select token from claim), redelivery = p.redelivery,
@@ -73,8 +73,8 @@ pub(super) async fn due(
     .bind(lanes)
     .bind(most)
     .bind(RECORDING_MARGIN.as_millis() as i64)
-    .bind(limit as i64)
     .bind(SUSPECT)
+    .bind(mark)
     .fetch_all(connection)
     .await
 }
@@ -84,6 +84,7 @@ pub(super) async fn first_of_keys(
     connection: &mut PgConnection,
     lanes: &[i64],
     most: &[i32],
+    mark: i64,
 ) -> sqlx::Result<Vec<PgRow>> {
     let due: Vec<(i64, String)> = sqlx::query_as(
         "-- lock due keys, and all of a webhook that is inactive, to remove those that nothing waits for
@@ -111,7 +112,7 @@ pub(super) async fn first_of_keys(
     sqlx::query(taken!(
         "-- take first of keys
          with claim as materialized (
-            select nextval('postrider.token_seq') as token
+            select ($5::bigint << 32) | (nextval('postrider.token_seq') & 4294967295) as token
          ), picked as materialized (
             select q.*, a.ordering_key, w.version, w.timeout_ms, l.opened_at is not null as is_open, l.trips
               from unnest($1::bigint[], $2::text[]) as a (webhook_id, ordering_key)
@@ -147,6 +148,7 @@ pub(super) async fn first_of_keys(
     .bind(keys)
     .bind(RECORDING_MARGIN.as_millis() as i64)
     .bind(SUSPECT)
+    .bind(mark)
     .fetch_all(connection)
     .await
 }
@@ -170,11 +172,11 @@ async fn remove_empty(connection: &mut PgConnection, webhooks: &[i64], keys: &[S
 }
 
 /// Due deliveries that workers died with: a few that two died with, or one that more died with.
-pub(super) async fn suspects(connection: &mut PgConnection, lanes: &[i64]) -> sqlx::Result<Vec<PgRow>> {
+pub(super) async fn suspects(connection: &mut PgConnection, lanes: &[i64], mark: i64) -> sqlx::Result<Vec<PgRow>> {
     sqlx::query(taken!(
         "-- take suspects
          with claim as materialized (
-            select nextval('postrider.token_seq') as token
+            select ($5::bigint << 32) | (nextval('postrider.token_seq') & 4294967295) as token
          ), candidates as materialized (
             select d.webhook_id, d.event_id, d.ordering_key, d.redelivery + (d.token is not null)::integer as redelivery,
                    row_number() over (order by d.redelivery + (d.token is not null)::integer, d.event_id) as number
@@ -223,6 +225,7 @@ pub(super) async fn suspects(connection: &mut PgConnection, lanes: &[i64]) -> sq
     .bind(RECORDING_MARGIN.as_millis() as i64)
     .bind(SUSPECT)
     .bind(SUSPECTS_AT_ONCE as i64)
+    .bind(mark)
     .fetch_all(connection)
     .await
 }
