@@ -58,6 +58,15 @@ pub(crate) async fn claim_until_drained(context: Arc<Context>) {
     }
 }
 
+/// What one look took.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Found {
+    /// Events, from wherever producers write them.
+    events: usize,
+    /// Lanes that were due.
+    lanes: usize,
+}
+
 struct Feeder {
     context: Arc<Context>,
     cursor: ClaimCursor,
@@ -90,6 +99,7 @@ impl Feeder {
 
     fn recover(&mut self) {
         self.has_failed = true;
+        self.context.lane_clock.due_within(Duration::ZERO);
         self.connection = OwnConnection::default();
         self.sleeper = None;
         self.gate = None;
@@ -99,11 +109,14 @@ impl Feeder {
     /// statement: what a claim takes must reach its deliveries.
     async fn round(&mut self) -> sqlx::Result<()> {
         let found = self.look().await?;
-        if found > 0 {
+        if found.events > 0 {
             self.gate = None;
             if let Some(sleeper) = &mut self.sleeper {
                 sleeper.open_gate().await?;
             }
+        }
+        if found != Found::default() {
+            // Lanes alone leave the gate as it is: it is no producer that they come from.
             return Ok(());
         }
         match self.context.settings.wake {
@@ -130,8 +143,8 @@ impl Feeder {
         Ok(())
     }
 
-    /// Takes what waits in the outbox and in the lanes. Returns how much there was.
-    async fn look(&mut self) -> sqlx::Result<usize> {
+    /// Takes what waits in the outbox and in the lanes.
+    async fn look(&mut self) -> sqlx::Result<Found> {
         if self.has_failed {
             self.give_back_lost_claims().await?;
         }
@@ -139,20 +152,23 @@ impl Feeder {
             self.cursor.sweep();
         }
         let Some(mut permits) = self.places(self.batch_size.next().max(LANE_SHARE)).await else {
-            return Ok(0);
+            return Ok(Found::default());
         };
         let lane_permits = permits
             .split(permits.num_permits() / LANE_SHARE)
             .expect("a share is not more than the whole");
-        let mut found = self.look_at_outbox(permits).await?;
-        if found == 0 || self.next_ordered <= Instant::now() {
-            found += self.look_at_ordered().await?;
+        let mut found = Found {
+            events: self.look_at_outbox(permits).await?,
+            lanes: 0,
+        };
+        if found.events == 0 || self.next_ordered <= Instant::now() {
+            found.events += self.look_at_ordered().await?;
         }
         if self.next_suspect <= Instant::now() {
-            found += self.look_at_suspects().await?;
+            found.events += self.look_at_suspects().await?;
         }
         if self.context.lane_clock.is_due() {
-            found += self.look_at_lanes(lane_permits).await?;
+            found.lanes = self.look_at_lanes(lane_permits).await?;
         }
         Ok(found)
     }
@@ -255,6 +271,7 @@ impl Feeder {
             // Their ids lie below the low-water mark.
             self.cursor.sweep();
         }
+        context.lane_clock.begin_look();
         let saturated = context.webhooks.saturated();
         let limit = permits.num_permits();
         let claimed = connection
@@ -262,11 +279,11 @@ impl Feeder {
             .await?;
         let lanes = claimed.lanes;
         if lanes == 0 {
-            context
-                .lane_clock
-                .set(connection.run(|connection| next_due(connection, &saturated)).await?);
+            let next = connection.run(|connection| next_due(connection, &saturated)).await?;
+            context.lane_clock.end_look(next);
             return Ok(0);
         }
+        context.lane_clock.end_look(Some(Duration::ZERO));
         let deliveries = connection
             .run(|connection| read_deliveries(context, connection, claimed, permits))
             .await?;

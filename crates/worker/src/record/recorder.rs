@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::flush::{Flush, Flushed};
-use super::{Entry, Lease};
+use super::{Entry, Hold, Lease};
 use crate::context::Context;
 use crate::database::OwnConnection;
 use crate::metrics;
@@ -29,6 +29,13 @@ enum Message {
     EmptyLease(Arc<Lease>),
     /// Nothing follows.
     Close,
+}
+
+impl Message {
+    /// Whether the next delivery of an ordering key waits until this is recorded.
+    fn is_in_order(&self) -> bool {
+        matches!(self, Self::Entry(entry) if matches!(entry.hold, Hold::Lane { in_order: true, .. }))
+    }
 }
 
 /// Where deliveries hand in what came of them.
@@ -100,17 +107,18 @@ pub(crate) async fn record_until_closed(context: &Context, mut inbox: Inbox) {
     }
 }
 
-/// Waits for a first message, then a little longer for more. False when there will be none.
+/// Waits for a first message, then a little longer for more, unless a key waits for it. False when there will be none.
 async fn gather(receiver: &mut mpsc::UnboundedReceiver<Message>, messages: &mut Vec<Message>) -> bool {
-    if receiver.recv_many(messages, FLUSH_ENTRIES).await == 0 {
+    let mut received = receiver.recv_many(messages, FLUSH_ENTRIES).await;
+    if received == 0 {
         return false;
     }
     let deadline = Instant::now() + FLUSH_DELAY;
-    while messages.len() < FLUSH_ENTRIES {
+    while messages.len() < FLUSH_ENTRIES && !messages[messages.len() - received..].iter().any(Message::is_in_order) {
         let room = FLUSH_ENTRIES - messages.len();
         match tokio::time::timeout_at(deadline, receiver.recv_many(messages, room)).await {
             Ok(0) | Err(_) => break,
-            Ok(_) => {}
+            Ok(more) => received = more,
         }
     }
     true

@@ -6,13 +6,14 @@
 mod drain;
 mod enqueue;
 mod latency;
+mod order;
 mod process;
 mod receiver;
 mod stage;
 
 use std::env;
 
-const USAGE: &str = "usage: bench all | drain [EVENTS] | latency [SECONDS] | enqueue [SECONDS]";
+const USAGE: &str = "usage: bench all | drain [EVENTS] | latency [SECONDS] | enqueue [SECONDS] | order";
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -27,10 +28,12 @@ fn main() {
             Some("drain") => drain::measure(number(200_000)).await,
             Some("latency") => latency::measure(number(20)).await,
             Some("enqueue") => enqueue::measure(number(10)).await,
+            Some("order") => order::measure().await,
             Some("all") => {
                 drain::measure(200_000).await;
                 latency::measure(20).await;
                 enqueue::measure(10).await;
+                order::measure().await;
             }
             _ => eprintln!("{USAGE}"),
         }
