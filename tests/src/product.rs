@@ -5,7 +5,9 @@ use std::time::Duration;
 use postrider_core::ids::{EventId, WebhookId};
 use postrider_core::secret::{KeyRing, Secret};
 use sqlx::{AssertSqlSafe, PgPool};
+use tokio::process::Command;
 
+use crate::process::command;
 use crate::{Postrider, PrivateCluster, TestDatabase};
 
 /// Encrypts the secrets of every test; worth nothing.
@@ -141,6 +143,12 @@ impl Product {
     /// Starts a worker without waiting.
     #[must_use]
     pub fn worker_starting(&self, settings: &[(&str, &str)]) -> Postrider {
+        Postrider::spawn_command(self.worker_command(settings))
+    }
+
+    /// The command that starts a worker.
+    #[must_use]
+    pub fn worker_command(&self, settings: &[(&str, &str)]) -> Command {
         let mut all = vec![
             ("database_url", self.worker_url.as_str()),
             ("encryption_keys", ENCRYPTION_KEYS),
@@ -149,7 +157,7 @@ impl Product {
             ("worker_monitoring_listen", "127.0.0.1:0"),
         ];
         all.extend_from_slice(settings);
-        Postrider::spawn(&["worker"], &all)
+        command(&["worker"], &all)
     }
 
     /// The webhook's figures now.

@@ -1,9 +1,11 @@
 //! The schema: brought up to date by one command, and checked by every part before it starts.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use postrider::migrate::latest_version;
-use postrider_tests::TestDatabase;
+use std::time::Duration;
+
+use postrider::migrate::{latest_version, migrator};
 use postrider_tests::process::{Finished, run};
+use postrider_tests::{Postrider, TestDatabase};
 use sqlx::{AssertSqlSafe, Executor};
 
 const KEYS: &str = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -65,6 +67,31 @@ async fn several_programs_may_migrate_at_the_same_time() {
         .await
         .unwrap();
     assert_eq!(versions, latest_version());
+}
+
+#[tokio::test]
+async fn a_migration_that_others_are_in_the_way_of_is_tried_again() {
+    const BEFORE: i64 = 5;
+    let database = TestDatabase::empty().await;
+    migrator().run_to(BEFORE, &database.pool()).await.unwrap();
+    // A worker in the middle of a transaction.
+    let mut in_the_way = database.pool().begin().await.unwrap();
+    in_the_way
+        .execute("lock table postrider.lane in access share mode")
+        .await
+        .unwrap();
+    let mut migrating = Postrider::spawn(&["migrate"], &[("database_url", &database.url())]);
+    migrating
+        .wait_for_stderr(Duration::from_secs(30), |log| log.contains("was in the way"))
+        .await;
+    in_the_way.rollback().await.unwrap();
+    let finished = migrating.wait(Duration::from_secs(30)).await;
+    assert!(finished.status.success(), "{}", finished.stderr);
+    let latest = latest_version();
+    assert_eq!(
+        finished.stdout,
+        format!("migrated from schema version {BEFORE} to {latest}\n")
+    );
 }
 
 #[tokio::test]

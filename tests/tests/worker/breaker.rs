@@ -8,6 +8,8 @@ use postrider_tests::product::{Product, SOON};
 use postrider_tests::receiver::Answer;
 use postrider_tests::{Receiver, TestDatabase};
 
+use crate::monitoring;
+
 /// A receiver that fails until it is told to be well.
 async fn sick() -> (Receiver, Arc<AtomicBool>) {
     let is_well = Arc::new(AtomicBool::new(false));
@@ -77,6 +79,46 @@ async fn a_receiver_that_only_fails_gets_a_rest_and_what_waits_uses_up_no_retry(
         .await;
     let log = worker.wait_for_stderr(SOON, |log| log.contains("breaker closed")).await;
     assert!(log.contains("breaker lets probes through"), "{log}");
+    for (metric, words) in [
+        ("postrider_breaker_opened_total", "breaker opened"),
+        ("postrider_breaker_probed_total", "breaker lets probes through"),
+        ("postrider_breaker_closed_total", "breaker closed"),
+    ] {
+        assert_eq!(
+            monitoring::value(&mut worker, metric).await,
+            log.matches(words).count() as f64,
+            "{metric}\n{log}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_eleventh_probe_that_fails_uses_up_a_retry() {
+    let database = TestDatabase::new().await;
+    let product = Product::on(&database);
+    let (receiver, _) = sick().await;
+    product.webhook_with("bot", &receiver.url(), "max_retries = 0").await;
+    let _worker = product
+        .worker_with(&[
+            ("worker_breaker_failures", "1"),
+            ("worker_breaker_open_ms", "100"),
+            ("worker_breaker_longest_open_ms", "100"),
+        ])
+        .await;
+    // Its only attempt fails and opens the breaker.
+    product.commit("bot", "LEAD_CREATED", "{}").await;
+    product
+        .wait_for(1, "select count(*) from postrider.lane where opened_at is not null")
+        .await;
+    let probed = product.commit("bot", "LEAD_CREATED", "{}").await;
+    product.wait_until_idle().await;
+    let (attempts, reason): (i16, String) =
+        sqlx::query_as("select attempts, reason from postrider.dead_letter where event_id = $1")
+            .bind(probed.0)
+            .fetch_one(&product.pool)
+            .await
+            .unwrap();
+    assert_eq!((attempts, reason.as_str()), (11, "exhausted"));
 }
 
 #[tokio::test]

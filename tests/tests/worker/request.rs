@@ -4,8 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use postrider_core::signature::Signer;
 use postrider_tests::product::{Product, SOON};
-use postrider_tests::receiver::{Answer, in_turn};
-use postrider_tests::{Receiver, TestDatabase};
+use postrider_tests::receiver::{Answer, in_turn, refusing_address};
+use postrider_tests::{Postrider, Receiver, TestDatabase};
 
 #[tokio::test]
 async fn the_request_is_exactly_as_the_contract_says() {
@@ -141,4 +141,30 @@ async fn during_a_rotation_both_secrets_sign() {
         .collect();
     counts.sort_unstable();
     assert_eq!(counts, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_not_used() {
+    let database = TestDatabase::new().await;
+    let product = Product::on(&database);
+    let receiver = Receiver::start().await;
+    product.webhook("bot", &receiver.url()).await;
+    let mut command = product.worker_command(&[]);
+    let nowhere = format!("http://{}", refusing_address().await);
+    command.env_remove("NO_PROXY").env_remove("no_proxy");
+    for name in [
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+    ] {
+        command.env(name, &nowhere);
+    }
+    let _worker = Postrider::spawn_command(command);
+    product.commit("bot", "LEAD_CREATED", "{}").await;
+    receiver.wait_for(1, SOON).await;
+    product.wait_until_idle().await;
+    assert_eq!(product.number("select count(*) from postrider.attempt").await, 1);
 }
