@@ -16,7 +16,9 @@ use crate::metrics;
 use crate::retention::{Partitions, keep_partitions};
 use crate::stats::fold_stats;
 
-const TICK: Duration = Duration::from_secs(1);
+/// What the dead held is given back within the lease time and this.
+const TICK: Duration = Duration::from_millis(500);
+const FOLD_INTERVAL: Duration = Duration::from_secs(1);
 const BACKLOG_INTERVAL: Duration = Duration::from_secs(10);
 const DISABLE_INTERVAL: Duration = Duration::from_secs(60);
 const PARTITION_INTERVAL: Duration = Duration::from_secs(3600);
@@ -47,6 +49,7 @@ pub(crate) async fn maintain(context: Arc<Context>) {
 #[derive(Debug, Default)]
 struct Chores {
     heartbeat: Timer,
+    fold: Timer,
     backlog: Timer,
     disable: Timer,
     partitions: Timer,
@@ -92,7 +95,10 @@ impl Chores {
             context.gave_back.store(true, Ordering::Relaxed);
             context.lane_clock.due_within(Duration::ZERO);
         }
-        connection.run(fold_stats).await?;
+        if self.fold.is_due(FOLD_INTERVAL) {
+            connection.run(fold_stats).await?;
+            self.fold.done();
+        }
 
         if self.backlog.is_due(BACKLOG_INTERVAL) {
             connection.run(measure_backlog).await?;

@@ -63,7 +63,7 @@ const TARGETS: &[Target] = &[
         "lost_worker",
         "beyond the lease time, s",
         AtMost(1.0),
-        "deliveries of killed workers",
+        "leased to killed workers",
     ),
     Target(
         "healthy p99 beside bad webhooks, ms",
