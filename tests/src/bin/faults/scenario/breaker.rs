@@ -41,6 +41,8 @@ pub(super) async fn play(options: &Options) -> Outcome {
         .map(|place| Wanted {
             url: (place == REFUSING).then(|| format!("http://{}/{place}", refused.address)),
             timeout_ms: 500,
+            // Until ten failures in a row have opened a breaker, retries count: no delivery must use them up before.
+            max_retries: 10,
             ..Wanted::of(place as u16, Behaviour::Accept(Duration::ZERO))
         })
         .collect();
