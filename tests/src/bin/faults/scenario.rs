@@ -128,6 +128,11 @@ async fn finish_within(
         settled,
         format!("within {within:?}: {settled}"),
     );
+    if !settled {
+        for left in stage.left_over().await {
+            outcome.note(left);
+        }
+    }
     for worker in &mut workers {
         let stopped = worker::stop(worker).await;
         outcome.check("a worker ends well on SIGTERM", stopped.is_ok(), format!("{stopped:?}"));

@@ -132,6 +132,37 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// What is left to do, and where: for whoever asks why it did not end.
+    pub(crate) async fn left_over(&self) -> Vec<String> {
+        sqlx::query_scalar(
+            "select format('outbox, bucket %s: %s events, %s redelivered', bucket, count(*),
+                           count(*) filter (where redelivery > 0))
+               from postrider.outbox group by bucket
+             union all
+             select format('ordered, bucket %s: %s events, %s without a place', bucket, count(*),
+                           count(*) filter (where place is null))
+               from postrider.ordered group by bucket
+             union all
+             select format('lease of %s, claimed %s ago: %s events, worker %s', l.worker_id, now() - l.claimed_at,
+                           cardinality(l.event_ids), coalesce('alive ' || (now() - w.heartbeat_at) || ' ago', 'gone'))
+               from postrider.lease l left join postrider.worker w on w.id = l.worker_id
+             union all
+             select format('lane of %s, due in %s, opened %s, open for %s, probing %s: %s deliveries, due in %s, %s held, %s in order; keys due in %s',
+                           w.name, l.due_at - now(), l.opened_at, l.open_until - now(), l.is_probing, d.count, d.due_at - now(),
+                           d.held, d.in_order, (select min(k.due_at) - now() from postrider.ordered_key k
+                                                 where k.webhook_id = w.id and k.halted_at is null))
+               from (select webhook_id, count(*), min(due_at) as due_at, count(token) as held, count(place) as in_order
+                       from postrider.delivery group by webhook_id) d
+               join postrider.webhook w on w.id = d.webhook_id
+               left join postrider.lane l on l.webhook_id = d.webhook_id",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .unwrap_or_else(|error| vec![error.to_string()])
+    }
+}
+
 /// One webhook for each tenant, more for some: one that wants order, one with a narrow subscription. Receivers take a few
 /// milliseconds and fail now and then.
 pub(crate) fn ordinary() -> Vec<Wanted> {
