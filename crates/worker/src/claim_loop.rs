@@ -208,16 +208,13 @@ impl Feeder {
         alone: Option<OwnedSemaphorePermit>,
     ) -> sqlx::Result<Vec<Delivery>> {
         let context = &self.context;
-        let lease_id = batch.lease_id;
-        context.leases.remember(lease_id);
+        let remembered = context.leases.remember(batch.lease_id);
         let connection = self.connection.get(&context.database).await?;
         let deliveries = connection
             .run(|connection| fan_out(context, connection, batch, permits, alone))
-            .await;
-        if deliveries.is_err() {
-            context.leases.forget(&[lease_id]);
-        }
-        deliveries
+            .await?;
+        remembered.keep();
+        Ok(deliveries)
     }
 
     async fn look_at_ordered(&mut self) -> sqlx::Result<usize> {

@@ -134,8 +134,10 @@ pub(crate) fn places(settings: &Settings) -> usize {
 pub(crate) struct Leases(Mutex<HashSet<i64>>);
 
 impl Leases {
-    pub(crate) fn remember(&self, id: i64) {
+    /// Holds a lease until the guard is dropped, or kept: then until it is forgotten.
+    pub(crate) fn remember(&self, id: i64) -> Remembered<'_> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        Remembered { leases: self, id }
     }
 
     pub(crate) fn forget(&self, ids: &[i64]) {
@@ -145,6 +147,7 @@ impl Leases {
         }
     }
 
+    /// The others are given back.
     pub(crate) fn known(&self) -> Vec<i64> {
         self.0
             .lock()
@@ -152,5 +155,42 @@ impl Leases {
             .iter()
             .copied()
             .collect()
+    }
+}
+
+/// See [`Leases::remember`]. Whatever breaks off the way from a claim to its deliveries drops it, and the lease is given back.
+#[derive(Debug)]
+#[must_use = "dropped, it forgets the lease"]
+pub(crate) struct Remembered<'a> {
+    leases: &'a Leases,
+    id: i64,
+}
+
+impl Remembered<'_> {
+    /// The deliveries of the lease are under way.
+    pub(crate) fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Remembered<'_> {
+    fn drop(&mut self) {
+        self.leases.forget(&[self.id]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_known_once_its_deliveries_are_under_way_and_not_when_the_way_there_broke_off() {
+        let leases = Leases::default();
+        leases.remember(1).keep();
+        let broken_off = leases.remember(2);
+        drop(broken_off);
+        assert_eq!(leases.known(), [1]);
+        leases.forget(&[1]);
+        assert!(leases.known().is_empty());
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
         let id = only_worker(&stage).await;
         let other = worker::start_with(&stage, how()).await;
         sleep(Duration::from_secs(1) + stage.random.milliseconds(0, 500)).await;
-        until_it_holds_something(&stage, id).await;
+        until_it_holds_both(&stage, id).await;
         worker::kill(&mut doomed).await;
         let killed_us = now_us();
         stage.kills.push(killed_us);
@@ -116,10 +116,14 @@ async fn until_given_back(stage: &Stage, worker: Uuid, killed_us: u64, within: D
     (now_us() - killed_us) as f64 / 1e6
 }
 
-async fn until_it_holds_something(stage: &Stage, worker: Uuid) {
+/// Waits until it holds a lease and deliveries of lanes.
+async fn until_it_holds_both(stage: &Stage, worker: Uuid) {
     let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds_something(stage, worker).await {
-        assert!(Instant::now() < deadline, "the worker claims nothing");
+    while !holds_something(stage, worker).await || pending_of_lanes(stage, worker).await.is_empty() {
+        assert!(
+            Instant::now() < deadline,
+            "the worker does not hold both leases and lanes"
+        );
         sleep(Duration::from_millis(5)).await;
     }
 }
