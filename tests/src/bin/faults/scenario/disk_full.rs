@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::time::sleep;
 
 use super::finish;
@@ -30,6 +30,12 @@ pub(super) async fn play(options: &Options) -> Outcome {
     mount_disk(&disk);
     let mut stage = Stage::set(options, "disk_full", &ordinary()).await;
     stage.allowed.long_transactions = true;
+    // Or its log alone would fill the disk, for good.
+    for setting in ["max_wal_size = '48MB'", "min_wal_size = '32MB'"] {
+        let set = AssertSqlSafe(format!("alter system set {setting}"));
+        stage.pool.execute(set).await.unwrap();
+    }
+    stage.pool.execute("select pg_reload_conf()").await.unwrap();
     let worker = worker::start(&stage).await;
     let generator = stage.produce(&ordinary_load(options.events, 300));
     let rounds = options.pick(options.kills, 2, 8);
