@@ -20,6 +20,8 @@ use crate::stats::fold_stats;
 const TICK: Duration = Duration::from_millis(500);
 const FOLD_INTERVAL: Duration = Duration::from_secs(1);
 const BACKLOG_INTERVAL: Duration = Duration::from_secs(10);
+/// Counting a long backlog takes its time: no more than a twentieth of it is spent on that.
+const BACKLOG_PAUSE: u32 = 20;
 const DISABLE_INTERVAL: Duration = Duration::from_secs(60);
 const PARTITION_INTERVAL: Duration = Duration::from_secs(3600);
 const PARTITION_RETRY: Duration = Duration::from_secs(60);
@@ -63,11 +65,11 @@ impl Chores {
         let worker = context.identity.worker();
         metrics::requests_in_flight(context.requests_in_flight());
 
-        if self.heartbeat.is_due(settings.heartbeat_interval) {
+        if self.heartbeat.is_due() {
             if !connection.run(|connection| heartbeat(connection, worker)).await? {
                 context.identity.register_again(&context.database, worker).await?;
             }
-            self.heartbeat.done();
+            self.heartbeat.again_in(settings.heartbeat_interval);
         }
         let just_now = connection.run(database_time).await?;
         let of_dead = if self
@@ -95,32 +97,34 @@ impl Chores {
             context.gave_back.store(true, Ordering::Relaxed);
             context.lane_clock.due_within(Duration::ZERO);
         }
-        if self.fold.is_due(FOLD_INTERVAL) {
+        if self.fold.is_due() {
             connection.run(fold_stats).await?;
-            self.fold.done();
+            self.fold.again_in(FOLD_INTERVAL);
         }
 
-        if self.backlog.is_due(BACKLOG_INTERVAL) {
+        if self.backlog.is_due() {
+            let begun = Instant::now();
             connection.run(measure_backlog).await?;
-            self.backlog.done();
+            self.backlog
+                .again_in(BACKLOG_INTERVAL.max(begun.elapsed() * BACKLOG_PAUSE));
         }
-        if settings.disable_after_days > 0 && self.disable.is_due(DISABLE_INTERVAL) {
+        if settings.disable_after_days > 0 && self.disable.is_due() {
             let days = settings.disable_after_days;
             connection.run(|connection| disable_failing(connection, days)).await?;
-            self.disable.done();
+            self.disable.again_in(DISABLE_INTERVAL);
         }
-        if self.partitions.is_due(PARTITION_INTERVAL) {
+        if self.partitions.is_due() {
             match connection.run(|connection| keep_partitions(connection, settings)).await {
                 Ok(done) => {
                     if done != Partitions::default() {
                         tracing::info!(created = done.created, dropped = done.dropped, "partitions kept");
                     }
-                    self.partitions.done();
+                    self.partitions.again_in(PARTITION_INTERVAL);
                 }
                 // A lock it did not get in time. Partitions exist days ahead, so there is time to try again.
                 Err(error) if error.as_database_error().is_some() => {
                     tracing::warn!(%error, "partitions not kept, trying again in a minute");
-                    self.partitions.postpone(PARTITION_INTERVAL, PARTITION_RETRY);
+                    self.partitions.again_in(PARTITION_RETRY);
                 }
                 Err(error) => return Err(error),
             }
@@ -159,21 +163,17 @@ impl Steadiness {
     }
 }
 
-/// When a chore was last done; due at once at first.
+/// When a chore is due again; at once at first.
 #[derive(Debug, Default)]
 struct Timer(Option<Instant>);
 
 impl Timer {
-    fn is_due(&self, interval: Duration) -> bool {
-        self.0.is_none_or(|done| done.elapsed() >= interval)
+    fn is_due(&self) -> bool {
+        self.0.is_none_or(|due| Instant::now() >= due)
     }
 
-    fn done(&mut self) {
-        self.0 = Some(Instant::now());
-    }
-
-    /// Makes a chore with this interval due again after `delay`.
-    fn postpone(&mut self, interval: Duration, delay: Duration) {
-        self.0 = Instant::now().checked_sub(interval.saturating_sub(delay));
+    /// Notes that the chore was done or tried.
+    fn again_in(&mut self, delay: Duration) {
+        self.0 = Some(Instant::now() + delay);
     }
 }

@@ -45,6 +45,28 @@ async fn the_monitoring_port_tells_health_readiness_and_metrics() {
 }
 
 #[tokio::test]
+async fn what_waits_is_counted_however_much_it_is() {
+    const WAITING: i64 = 230_000;
+    let database = TestDatabase::new().await;
+    let product = Product::on(&database);
+    let webhook = product
+        .webhook_with("bot", "http://127.0.0.1:9/", "paused_at = now()")
+        .await;
+    sqlx::query(
+        "insert into postrider.delivery (webhook_id, event_id, bucket, attempts, due_at)
+         select $1, n, 0, 0, now() from generate_series(1, $2) n",
+    )
+    .bind(webhook.id.0)
+    .bind(WAITING)
+    .execute(&product.pool)
+    .await
+    .unwrap();
+    let mut worker = product.worker().await;
+    monitoring::wait_for(&mut worker, "postrider_waiting_deliveries", WAITING as f64).await;
+    assert_eq!(monitoring::value(&mut worker, "postrider_backlog_events").await, 0.0);
+}
+
+#[tokio::test]
 async fn an_idle_worker_stops_at_once_on_sigterm_and_leaves_nothing() {
     let database = TestDatabase::new().await;
     let product = Product::on(&database);

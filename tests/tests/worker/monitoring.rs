@@ -25,27 +25,31 @@ pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
 
 /// A metric's value now.
 pub(crate) async fn value(worker: &mut Postrider, metric: &str) -> f64 {
-    let (_, page) = get(&address(worker).await, "/metrics").await;
-    let line = page
-        .lines()
-        .find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("{metric} is not in\n{page}"))
-        .parse()
-        .unwrap()
+    let found = find(worker, metric).await;
+    found.unwrap_or_else(|page| panic!("{metric} is not in\n{page}"))
 }
 
-/// Waits until a metric has this value.
+/// Waits until a metric is there and has this value.
 pub(crate) async fn wait_for(worker: &mut Postrider, metric: &str, expected: f64) {
     let deadline = Instant::now() + SOON;
     loop {
-        let found = value(worker, metric).await;
-        if found == expected {
+        let found = find(worker, metric).await;
+        if found == Ok(expected) {
             return;
         }
         assert!(
             Instant::now() < deadline,
-            "{metric} is {found}, and not {expected} within {SOON:?}"
+            "{metric} is {found:?}, and not {expected} within {SOON:?}"
         );
         sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// The value, or the page when it has none.
+async fn find(worker: &mut Postrider, metric: &str) -> Result<f64, String> {
+    let (_, page) = get(&address(worker).await, "/metrics").await;
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
+    line.map(|value| value.parse().unwrap()).ok_or_else(|| page.clone())
 }
