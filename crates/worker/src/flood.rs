@@ -26,7 +26,11 @@ const ROOM_INTERVAL: Duration = Duration::from_millis(10);
 /// Outbox rows of a bucket looked through at a time for events of other tenants.
 const LOOKED_THROUGH: i64 = 2000;
 
-/// A commit that comes late, with an id that was looked through already, is found by looking again this often.
+/// Ids are made before their commits, so what was looked through may get more rows. The ids of so much time are looked
+/// through all the time ...
+const RECENT: Duration = Duration::from_secs(2);
+
+/// ... and all of them this often, for commits that come later still.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// A bucket whose events come faster than their receivers take them.
@@ -37,7 +41,8 @@ struct Flood {
     parked_at: Option<Instant>,
     /// Looks through what was never looked through.
     ahead: Look,
-    /// Looks through what `ahead` has passed already.
+    /// Looks through what `ahead` has passed already: the last of it, and all of it.
+    recent: Look,
     again: Look,
     next_again: Instant,
 }
@@ -68,7 +73,7 @@ impl Floods {
     /// Until a flooded bucket is worth a look; `None` when there is none.
     pub(crate) fn next_look(&self) -> Option<Duration> {
         let wait = |flood: &Flood| match flood.parked_at {
-            _ if flood.ahead.goes_on => Duration::ZERO,
+            _ if flood.ahead.goes_on || flood.recent.goes_on => Duration::ZERO,
             Some(at) => PARKING_INTERVAL.saturating_sub(at.elapsed()),
             None => ROOM_INTERVAL,
         };
@@ -117,28 +122,33 @@ impl Floods {
         if self.0.is_empty() {
             return Ok(Vec::new());
         }
-        let mut looks = Vec::with_capacity(2 * self.0.len());
+        let mut looks = Vec::with_capacity(3 * self.0.len());
         let mut tenants = Vec::new();
         for (bucket, flood) in &mut self.0 {
             tenants.extend(flood.tenants.iter().cloned());
-            looks.push((*bucket, flood.ahead.after, i64::MAX, &mut flood.ahead));
+            let passed = flood.ahead.after;
+            looks.push((*bucket, passed, i64::MAX, false, &mut flood.ahead));
+            let begin = if flood.recent.goes_on { flood.recent.after } else { 0 };
+            looks.push((*bucket, begin, passed, true, &mut flood.recent));
             if flood.next_again <= Instant::now() {
                 flood.next_again = Instant::now() + LOOK_AGAIN;
                 flood.again = Look::begun();
             }
             if flood.again.goes_on {
-                let passed = looks.last().map_or(0, |ahead| ahead.1);
-                looks.push((*bucket, flood.again.after, passed, &mut flood.again));
+                looks.push((*bucket, flood.again.after, passed, false, &mut flood.again));
             }
         }
         let rows: Vec<(i64, i64, i64, Vec<i64>)> = sqlx::query_as(
             "-- look_behind: a flood
              select b.place, count(*), max(q.event_id),
                     coalesce(array_agg(q.event_id) filter (where q.tenant <> all ($4) and q.redelivery < 2), '{}')
-               from unnest($1::smallint[], $2::bigint[], $3::bigint[]) with ordinality as b (bucket, after, up_to, place)
+               from unnest($1::smallint[], $2::bigint[], $3::bigint[], $6::boolean[]) with ordinality
+                 as b (bucket, after, up_to, is_recent, place)
               cross join lateral (
                     select o.event_id, o.tenant, o.redelivery from postrider.outbox o
-                     where o.bucket = b.bucket and o.event_id > b.after and o.event_id <= b.up_to
+                     where o.bucket = b.bucket and o.event_id <= b.up_to
+                       and o.event_id > greatest(b.after, case when b.is_recent
+                               then postrider.first_id_at(now() - $7 * interval '1 millisecond') end)
                      order by o.event_id limit $5
                    ) q
               group by b.place",
@@ -148,6 +158,8 @@ impl Floods {
         .bind(looks.iter().map(|look| look.2).collect::<Vec<i64>>())
         .bind(tenants)
         .bind(LOOKED_THROUGH)
+        .bind(looks.iter().map(|look| look.3).collect::<Vec<bool>>())
+        .bind(RECENT.as_millis() as i64)
         .fetch_all(connection)
         .await?;
         for (.., look) in &mut looks {
@@ -158,9 +170,15 @@ impl Floods {
             let (bucket, .., look) = &mut looks[place as usize - 1];
             look.after = last;
             look.goes_on = count == LOOKED_THROUGH;
-            found.extend(events.into_iter().map(|event| Range::only(*bucket, EventId(event))));
+            found.extend(events.into_iter().map(|event| (event, *bucket)));
         }
-        Ok(found)
+        // Two looks may find the same event: it is to be taken once.
+        found.sort_unstable();
+        found.dedup();
+        let ranges = found
+            .into_iter()
+            .map(|(event, bucket)| Range::only(bucket, EventId(event)));
+        Ok(ranges.collect())
     }
 }
 
@@ -180,6 +198,7 @@ impl Flood {
             webhooks: Vec::new(),
             parked_at: None,
             ahead: Look::begun(),
+            recent: Look::default(),
             again: Look::default(),
             next_again: Instant::now() + LOOK_AGAIN,
         }

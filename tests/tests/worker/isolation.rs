@@ -1,7 +1,7 @@
 //! One tenant's flood does not hold up others, not even those that share its bucket.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postrider_tests::product::{Product, SOON};
 use postrider_tests::receiver::Answer;
@@ -12,19 +12,25 @@ use crate::monitoring;
 
 const FLOOD: i32 = 3000;
 
+/// A tenant that shares the bucket of this one.
+async fn neighbour_of(product: &Product, tenant: &str) -> String {
+    sqlx::query_scalar(
+        "select name from (select format('neighbour-%s', n) as name from generate_series(1, 100000) n) _
+          where (hashtextextended(name, 0) & 255) = (hashtextextended($1, 0) & 255) limit 1",
+    )
+    .bind(tenant)
+    .fetch_one(&product.pool)
+    .await
+    .unwrap()
+}
+
 #[tokio::test]
 async fn a_tenant_behind_another_ones_flood_in_the_same_bucket_is_served_at_once() {
     let database = TestDatabase::new().await;
     let product = Product::on(&database);
     let slow = Receiver::start_with(|_| Answer::After(Duration::from_millis(50), Box::new(Answer::Status(200)))).await;
     let healthy = Receiver::start().await;
-    let neighbour: String = sqlx::query_scalar(
-        "select name from (select format('neighbour-%s', n) as name from generate_series(1, 100000) n) _
-          where (hashtextextended(name, 0) & 255) = (hashtextextended('flooded', 0) & 255) limit 1",
-    )
-    .fetch_one(&product.pool)
-    .await
-    .unwrap();
+    let neighbour = neighbour_of(&product, "flooded").await;
     product.webhook("flooded", &slow.url()).await;
     product.webhook(&neighbour, &healthy.url()).await;
     let _worker = product.worker().await;
@@ -43,6 +49,48 @@ async fn a_tenant_behind_another_ones_flood_in_the_same_bucket_is_served_at_once
     // What its receiver cannot take now stays in the outbox: nothing is moved to its lane.
     assert_eq!(product.number("select count(*) from postrider.delivery").await, 0);
     slow.wait_for(FLOOD as usize, SOON).await;
+}
+
+#[tokio::test]
+async fn behind_a_flood_a_commit_that_comes_a_little_late_is_found_at_once() {
+    let database = TestDatabase::new().await;
+    let product = Product::on(&database);
+    let hanging = Receiver::start_with(|_| Answer::Hang).await;
+    let healthy = Receiver::start().await;
+    let neighbour = neighbour_of(&product, "flooded").await;
+    // Few at a time, so that the flood stays where it is.
+    let patient = "max_in_flight = 1, timeout_ms = 60000";
+    product.webhook_with("flooded", &hanging.url(), patient).await;
+    product.webhook(&neighbour, &healthy.url()).await;
+    let _worker = product.worker_with(&[("worker_park_after_ms", "60000")]).await;
+    product.commit_many("flooded", FLOOD).await;
+    hanging.wait_for(1, SOON).await;
+    for _ in 0..20 {
+        let begun = Instant::now();
+        let mut late = product.pool.begin().await.unwrap();
+        sqlx::query("select postrider.enqueue($1, 'LEAD_CREATED', '{}')")
+            .bind(&neighbour)
+            .execute(&mut *late)
+            .await
+            .unwrap();
+        // One that was written later is found before: the flood was looked through that far.
+        let count = healthy.count();
+        product.commit(&neighbour, "LEAD_CREATED", "{}").await;
+        healthy.wait_for(count + 1, SOON).await;
+        late.commit().await.unwrap();
+        let committed = Instant::now();
+        healthy.wait_for(count + 2, SOON).await;
+        // Unless the machine was slow: what comes more than two seconds late may take ten.
+        if committed - begun < Duration::from_secs(1) {
+            assert!(
+                committed.elapsed() < Duration::from_secs(5),
+                "{:?}",
+                committed.elapsed()
+            );
+            return;
+        }
+    }
+    panic!("the machine is too slow to be a little late");
 }
 
 #[tokio::test]

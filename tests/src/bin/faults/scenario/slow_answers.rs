@@ -14,6 +14,9 @@ use crate::worker::{self, How, NO_BREAKER};
 /// The worker's default of `worker_park_after_ms`.
 const PARK_AFTER: Duration = Duration::from_millis(1000);
 
+/// Events committed in a second.
+const PER_SECOND: u64 = 80;
+
 pub(super) async fn play(options: &Options) -> Outcome {
     let mut outcome = Outcome::default();
     let wanted: Vec<Wanted> = (0..20)
@@ -38,8 +41,9 @@ pub(super) async fn play(options: &Options) -> Outcome {
     };
     let worker = worker::start_with(&stage, how).await;
     let events = options.events.unwrap_or(400);
-    let mut generator = stage.produce(&ordinary_load(Some(events), 80));
-    generator.wait(Duration::from_secs(120)).await;
+    let mut generator = stage.produce(&ordinary_load(Some(events), PER_SECOND));
+    // Twice the time that they take.
+    generator.wait(Duration::from_secs(60 + 2 * events / PER_SECOND)).await;
     finish(&stage, generator, vec![worker], &mut outcome).await;
     outcome
 }
