@@ -70,14 +70,19 @@ async fn move_to_lanes(connection: &mut PgConnection, buckets: &[i16]) -> sqlx::
             insert into postrider.ordered_key (webhook_id, ordering_key, due_at)
             select distinct w.webhook_id, w.ordering_key, now() from wanted w order by w.webhook_id, w.ordering_key
             on conflict (webhook_id, ordering_key) do update set due_at = excluded.due_at where false
+            returning webhook_id
          ), waiting as (
             insert into postrider.delivery (webhook_id, event_id, bucket, attempts, due_at, ordering_key, place)
             select w.webhook_id, w.event_id, w.bucket, 0, 'infinity', w.ordering_key, w.place
-              from wanted w order by w.webhook_id, w.event_id
+              from wanted w cross join (select count(*) from keys) after_keys
+             order by w.webhook_id, w.event_id
             on conflict do nothing
+            returning webhook_id
          ), lanes as (
+            -- After the keys, as everywhere. Parts that do not ask for each other run in no order that can be relied on.
             insert into postrider.lane as l (webhook_id, due_at)
-            select distinct w.webhook_id, now() from wanted w order by w.webhook_id
+            select distinct w.webhook_id, now() from wanted w cross join (select count(*) from waiting) after_waiting
+             order by w.webhook_id
             on conflict (webhook_id) do update
                set due_at = least(l.due_at, greatest(excluded.due_at, l.open_until))
              where l.due_at > greatest(excluded.due_at, l.open_until)

@@ -139,6 +139,35 @@ async fn the_order_is_that_of_the_commits_not_of_the_writes() {
     assert_in_order(&receiver, 2, 2);
 }
 
+#[tokio::test]
+async fn what_moves_events_to_lanes_locks_keys_before_lanes() {
+    let database = TestDatabase::new().await;
+    let product = Product::on(&database);
+    let receiver = Receiver::start_with(|_| Answer::Hang).await;
+    product.webhook_with("bot", &receiver.url(), ORDERED).await;
+    let _worker = product.worker().await;
+    enqueue(&product.pool, "a", 1).await;
+    receiver.wait_for(1, SOON).await;
+    // Like a worker that records a result: the key first, then the lane.
+    let mut recording = product.pool.begin().await.unwrap();
+    sqlx::query("select from postrider.ordered_key for update")
+        .execute(&mut *recording)
+        .await
+        .unwrap();
+    enqueue(&product.pool, "a", 2).await;
+    product
+        .wait_for(
+            1,
+            "select count(*) from pg_stat_activity
+              where datname = current_database() and wait_event_type = 'Lock' and query like '%move_to_lanes%'",
+        )
+        .await;
+    sqlx::query("select from postrider.lane for update nowait")
+        .execute(&mut *recording)
+        .await
+        .unwrap();
+}
+
 /// The event with number 2 of key `a` is refused for good.
 async fn refusing_the_second_of_a() -> Receiver {
     Receiver::start_with(|request| {
