@@ -22,12 +22,12 @@ pub(crate) async fn measure_backlog(connection: &mut PgConnection) -> sqlx::Resu
                 (select count(*) from postrider.lane where opened_at is not null) as breakers_open,
                 (select count(*) from postrider.ordered_key where halted_at is not null) as halted_keys
            from (select min(first.event_id) as oldest
-                   from generate_series(0, 255) as bucket
-                  cross join lateral (select w.event_id from postrider.outbox w where w.bucket = bucket
+                   from generate_series(0, 255) as b (number)
+                  cross join lateral (select w.event_id from postrider.outbox w where w.bucket = b.number
                                        order by w.event_id limit 1) first) o
           cross join (select min(first.event_id) as oldest
-                        from generate_series(0, 255) as bucket
-                       cross join lateral (select w.event_id from postrider.ordered w where w.bucket = bucket
+                        from generate_series(0, 255) as b (number)
+                       cross join lateral (select w.event_id from postrider.ordered w where w.bucket = b.number
                                             order by w.event_id limit 1) first) r
           cross join (select min(due_at) as due_at from postrider.lane where due_at < now()) l",
     )

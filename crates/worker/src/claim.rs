@@ -1,6 +1,6 @@
 //! Claim: take waiting events from the outbox under a lease.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use postrider_core::ids::{EventId, WebhookId};
@@ -186,14 +186,14 @@ pub(crate) async fn claim(
 ) -> sqlx::Result<Option<Batch>> {
     let behind = cursor.floods.look_behind(connection).await?;
     let mut whole = cursor.begin(limit);
-    // No event is to be found twice.
+    // No event is to be found twice: a bucket is looked at up to the first one behind its flood.
+    let mut first_behind: HashMap<i16, i64> = HashMap::new();
+    for one in &behind {
+        let first = first_behind.entry(one.bucket).or_insert(one.after);
+        *first = one.after.min(*first);
+    }
     for range in &mut whole {
-        let first_behind = behind
-            .iter()
-            .filter(|one| one.bucket == range.bucket)
-            .map(|one| one.after)
-            .min();
-        range.up_to = first_behind.unwrap_or(range.up_to);
+        range.up_to = first_behind.get(&range.bucket).copied().unwrap_or(range.up_to);
     }
     let ranges = [behind.as_slice(), whole.as_slice()].concat();
     let batch = claim_ranges(connection, worker, &ranges, limit, Which::Ordinary).await?;

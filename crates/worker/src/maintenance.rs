@@ -86,7 +86,6 @@ impl Chores {
         let GivenBack { events, deliveries } = of_dead;
         if events + deliveries > 0 {
             tracing::warn!(events, deliveries, "gave back what a dead worker held");
-            context.lane_clock.due_within(Duration::ZERO);
         }
         let known = context.leases.known();
         let unknown = connection
@@ -95,6 +94,8 @@ impl Chores {
         metrics::given_back(events + unknown);
         if events + unknown > 0 {
             context.gave_back.store(true, Ordering::Relaxed);
+        }
+        if events + deliveries + unknown > 0 {
             context.lane_clock.due_within(Duration::ZERO);
         }
         if self.fold.is_due() {

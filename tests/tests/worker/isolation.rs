@@ -114,6 +114,17 @@ async fn a_webhook_that_hangs_holds_up_no_other_webhook_of_its_tenant() {
 /// Deliveries that wait in a lane, apart from requests still open.
 const WAITING: &str = "select count(*) from postrider.delivery where token is null";
 
+/// Resumes every webhook as the API does, all at once.
+async fn resume_all(product: &Product) {
+    sqlx::query(
+        "with resumed as (update postrider.webhook set paused_at = null, version = version + 1)
+         update postrider.lane set due_at = now()",
+    )
+    .execute(&product.pool)
+    .await
+    .unwrap();
+}
+
 #[tokio::test]
 async fn a_webhook_has_no_more_requests_open_than_it_allows() {
     let database = TestDatabase::new().await;
@@ -153,14 +164,7 @@ async fn due_lanes_have_equal_shares_of_a_claim() {
         .await;
     product.commit_many("bot", 20).await;
     product.wait_for(20 * WEBHOOKS as i64, WAITING).await;
-    // Resumed as by the API, all at once.
-    sqlx::query(
-        "with resumed as (update postrider.webhook set paused_at = null, version = version + 1)
-         update postrider.lane set due_at = now()",
-    )
-    .execute(&product.pool)
-    .await
-    .unwrap();
+    resume_all(&product).await;
     let requests = receiver.wait_for(20 * WEBHOOKS, SOON).await;
     let mut times: HashMap<&str, usize> = HashMap::new();
     for request in &requests {
@@ -216,13 +220,7 @@ async fn a_claim_of_a_lane_that_is_too_old_is_not_sent_but_claimed_anew() {
     product.commit_many("bot", 2).await;
     product.wait_for(2, WAITING).await;
     let parked = monitoring::value(&mut worker, "postrider_parked_total").await;
-    sqlx::query(
-        "with resumed as (update postrider.webhook set paused_at = null, version = version + 1)
-         update postrider.lane set due_at = now()",
-    )
-    .execute(&product.pool)
-    .await
-    .unwrap();
+    resume_all(&product).await;
     receiver.wait_for(1, SOON).await;
     product.wait_for(0, WAITING).await;
     tokio::time::sleep(Duration::from_millis(1600)).await;
