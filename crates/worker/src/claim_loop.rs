@@ -41,13 +41,14 @@ pub(crate) async fn claim_until_drained(context: Arc<Context>) {
     let mut feeder = Feeder::new(context.clone());
     let mut backoff = context.database.backoff();
     while !context.stop.drain.is_cancelled() {
+        let attempt = context.database.attempt();
         match feeder.round().await {
             Ok(()) => {
                 context.database.answered();
                 backoff = context.database.backoff();
             }
             Err(error) => {
-                context.database.failed("claim", &error);
+                context.database.failed(attempt, "claim", &error);
                 feeder.recover();
                 tokio::select! {
                     () = backoff.wait() => {}

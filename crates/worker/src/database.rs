@@ -25,6 +25,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) struct Database {
     pub(crate) pool: PgPool,
     answering: AtomicBool,
+    /// Number of statements answered so far.
+    answers: AtomicU64,
     /// Number of outages so far: what was opened before the last one is of no use.
     outages: AtomicU64,
 }
@@ -39,6 +41,7 @@ impl Database {
         Self {
             pool,
             answering: AtomicBool::new(false),
+            answers: AtomicU64::new(0),
             outages: AtomicU64::new(0),
         }
     }
@@ -55,17 +58,27 @@ impl Database {
         self.answering.load(Ordering::Relaxed)
     }
 
+    /// To be called before a statement that may end in [`failed`](Self::failed).
+    pub(crate) fn attempt(&self) -> Attempt {
+        Attempt {
+            answers: self.answers.load(Ordering::Relaxed),
+        }
+    }
+
     /// Notes a statement that was answered.
     pub(crate) fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
         if !self.answering.load(Ordering::Relaxed) && !self.answering.swap(true, Ordering::Relaxed) {
             tracing::info!("database answers");
         }
     }
 
     /// Notes a statement that failed. Says so once per outage.
-    pub(crate) fn failed(&self, statement: &'static str, error: &sqlx::Error) {
+    pub(crate) fn failed(&self, attempt: Attempt, statement: &'static str, error: &sqlx::Error) {
         metrics::database_error(statement);
-        if self.answering.swap(false, Ordering::Relaxed) {
+        if self.answers.load(Ordering::Relaxed) != attempt.answers {
+            tracing::warn!(statement, %error, "statement failed, though others were answered since it began; trying again");
+        } else if self.answering.swap(false, Ordering::Relaxed) {
             self.outages.fetch_add(1, Ordering::Relaxed);
             tracing::error!(statement, %error, "database does not answer, trying again until it does");
         } else {
@@ -83,6 +96,13 @@ impl Database {
                 .build(),
         )
     }
+}
+
+/// The begin of a statement. One that waited in vain for a connection fails seconds later, when the database may long
+/// answer others again: that is no outage.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attempt {
+    answers: u64,
 }
 
 fn connect_options(settings: &Settings) -> PgConnectOptions {
@@ -168,5 +188,38 @@ pub(crate) struct Backoff(ExponentialBackoff);
 impl Backoff {
     pub(crate) async fn wait(&mut self) {
         tokio::time::sleep(self.0.next().unwrap_or(Duration::from_secs(1))).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database() -> Database {
+        Database {
+            pool: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass()),
+            answering: AtomicBool::new(true),
+            answers: AtomicU64::new(0),
+            outages: AtomicU64::new(0),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failure_with_nothing_answered_since_it_began_is_an_outage() {
+        let database = database();
+        database.failed(database.attempt(), "claim", &sqlx::Error::PoolTimedOut);
+        assert!(!database.is_answering());
+        assert_eq!(database.outages.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_failure_of_a_statement_begun_before_the_last_answer_is_none() {
+        let database = database();
+        let waiting = database.attempt();
+        database.failed(database.attempt(), "claim", &sqlx::Error::PoolTimedOut);
+        database.answered();
+        database.failed(waiting, "maintenance", &sqlx::Error::PoolTimedOut);
+        assert!(database.is_answering());
+        assert_eq!(database.outages.load(Ordering::Relaxed), 1);
     }
 }

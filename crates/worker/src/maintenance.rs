@@ -34,6 +34,7 @@ pub(crate) async fn maintain(context: Arc<Context>) {
     let mut chores = Chores::default();
     let mut backoff = context.database.backoff();
     loop {
+        let attempt = context.database.attempt();
         match chores.tick(&context).await {
             Ok(()) => {
                 context.database.answered();
@@ -41,7 +42,7 @@ pub(crate) async fn maintain(context: Arc<Context>) {
                 tokio::time::sleep(TICK).await;
             }
             Err(error) => {
-                context.database.failed("maintenance", &error);
+                context.database.failed(attempt, "maintenance", &error);
                 backoff.wait().await;
             }
         }

@@ -101,8 +101,12 @@ pub async fn run(settings: Settings, monitoring: Option<TcpListener>, stop: Stop
 async fn register(context: &Context) {
     let mut backoff = context.database.backoff();
     let mut said = false;
-    while let Err(error) = context.identity.register(&context.database).await {
-        context.database.failed("register", &error);
+    loop {
+        let attempt = context.database.attempt();
+        let Err(error) = context.identity.register(&context.database).await else {
+            break;
+        };
+        context.database.failed(attempt, "register", &error);
         if !said {
             tracing::error!(%error, "cannot register with the database, trying again until it answers");
             said = true;

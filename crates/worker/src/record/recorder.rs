@@ -129,6 +129,7 @@ async fn send_until_recorded(context: &Context, connection: &mut OwnConnection, 
     let mut backoff = context.database.backoff();
     loop {
         let begun = Instant::now();
+        let attempt = context.database.attempt();
         match send(context, connection, flush).await {
             Ok(true) => {
                 context.database.answered();
@@ -136,7 +137,7 @@ async fn send_until_recorded(context: &Context, connection: &mut OwnConnection, 
                 return;
             }
             Ok(false) => {}
-            Err(error) => context.database.failed("record", &error),
+            Err(error) => context.database.failed(attempt, "record", &error),
         }
         backoff.wait().await;
     }
