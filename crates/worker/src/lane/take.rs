@@ -20,11 +20,18 @@ pub(super) const SUSPECT: i16 = 2;
 /// Keys of an inactive webhook looked at by one claim.
 const KEYS_CLEARED: i64 = 1000;
 
-/// The columns of the deliveries taken; all three ways to take them end with it.
-macro_rules! taken {
-    ($how:literal) => {
+/// A statement that takes deliveries: draws their token from the worker's mark, `$1`; picks them as the given common table
+/// expressions say; ends with the columns of those picked.
+macro_rules! take {
+    ($name:literal, $picked:literal) => {
         concat!(
-            $how,
+            "-- ",
+            $name,
+            "
+         with claim as materialized (
+            select ($1::bigint << 32) | (nextval('postrider.token_seq') & 4294967295) as token
+         ), ",
+            $picked,
             "
          select c.token, p.webhook_id, p.version, p.event_id, p.bucket, p.attempts, p.probes, p.redelivery,
                 p.place is not null as in_order, p.is_open as is_probe, p.trips, e.tenant, e.type, e.payload::text as payload
@@ -43,13 +50,11 @@ pub(super) async fn due(
     most: &[i32],
     mark: i64,
 ) -> sqlx::Result<Vec<PgRow>> {
-    sqlx::query(taken!(
-        "-- take due deliveries
-         with claim as materialized (
-            select ($5::bigint << 32) | (nextval('postrider.token_seq') & 4294967295) as token
-         ), picked as materialized (
+    sqlx::query(take!(
+        "take due deliveries",
+        "picked as materialized (
             select q.*, w.version, w.timeout_ms, l.opened_at is not null as is_open, l.trips
-              from unnest($1::bigint[], $2::integer[]) as a (webhook_id, most)
+              from unnest($2::bigint[], $3::integer[]) as a (webhook_id, most)
               join postrider.webhook w on w.id = a.webhook_id
               join postrider.lane l on l.webhook_id = a.webhook_id
              cross join lateral (
@@ -57,7 +62,7 @@ pub(super) async fn due(
                        (d.redelivery + (d.token is not null)::integer)::smallint as redelivery
                   from postrider.delivery d
                  where d.webhook_id = a.webhook_id and d.due_at <= now()
-                   and d.redelivery + (d.token is not null)::integer < $4
+                   and d.redelivery + (d.token is not null)::integer < $5
                  order by d.due_at, d.event_id limit a.most
                    for update skip locked
              ) q
@@ -65,16 +70,16 @@ pub(super) async fn due(
          ), claimed as (
             update postrider.delivery d
                set token = (select token from claim), redelivery = p.redelivery,
-                   due_at = now() + (p.timeout_ms + $3) * interval '1 millisecond'
+                   due_at = now() + (p.timeout_ms + $4) * interval '1 millisecond'
               from picked p
              where d.ctid = p.tid
          )"
     ))
+    .bind(mark)
     .bind(lanes)
     .bind(most)
     .bind(RECORDING_MARGIN.as_millis() as i64)
     .bind(SUSPECT)
-    .bind(mark)
     .fetch_all(connection)
     .await
 }
@@ -109,13 +114,11 @@ pub(super) async fn first_of_keys(
     }
     // Again a statement of its own, which sees what was added before the keys were locked.
     remove_empty(connection, &webhooks, &keys).await?;
-    sqlx::query(taken!(
-        "-- take first of keys
-         with claim as materialized (
-            select ($5::bigint << 32) | (nextval('postrider.token_seq') & 4294967295) as token
-         ), picked as materialized (
+    sqlx::query(take!(
+        "take first of keys",
+        "picked as materialized (
             select q.*, a.ordering_key, w.version, w.timeout_ms, l.opened_at is not null as is_open, l.trips
-              from unnest($1::bigint[], $2::text[]) as a (webhook_id, ordering_key)
+              from unnest($2::bigint[], $3::text[]) as a (webhook_id, ordering_key)
               join postrider.webhook w on w.id = a.webhook_id and w.is_active and w.paused_at is null
               join postrider.lane l on l.webhook_id = a.webhook_id
              cross join lateral (
@@ -131,7 +134,7 @@ pub(super) async fn first_of_keys(
                    for update skip locked
              ) q
              -- A suspect is taken elsewhere, if it is its turn.
-             where q.redelivery < $4
+             where q.redelivery < $5
          ), claimed as (
             update postrider.delivery d
                set token = (select token from claim), redelivery = p.redelivery
@@ -139,16 +142,16 @@ pub(super) async fn first_of_keys(
              where d.webhook_id = p.webhook_id and d.event_id = p.event_id
          ), keys as (
             update postrider.ordered_key k
-               set due_at = now() + (p.timeout_ms + $3) * interval '1 millisecond'
+               set due_at = now() + (p.timeout_ms + $4) * interval '1 millisecond'
               from picked p
              where k.webhook_id = p.webhook_id and k.ordering_key = p.ordering_key
          )"
     ))
+    .bind(mark)
     .bind(webhooks)
     .bind(keys)
     .bind(RECORDING_MARGIN.as_millis() as i64)
     .bind(SUSPECT)
-    .bind(mark)
     .fetch_all(connection)
     .await
 }
@@ -173,23 +176,21 @@ async fn remove_empty(connection: &mut PgConnection, webhooks: &[i64], keys: &[S
 
 /// Due deliveries that workers died with: a few that two died with, or one that more died with.
 pub(super) async fn suspects(connection: &mut PgConnection, lanes: &[i64], mark: i64) -> sqlx::Result<Vec<PgRow>> {
-    sqlx::query(taken!(
-        "-- take suspects
-         with claim as materialized (
-            select ($5::bigint << 32) | (nextval('postrider.token_seq') & 4294967295) as token
-         ), candidates as materialized (
+    sqlx::query(take!(
+        "take suspects",
+        "candidates as materialized (
             select d.webhook_id, d.event_id, d.ordering_key, d.redelivery + (d.token is not null)::integer as redelivery,
                    row_number() over (order by d.redelivery + (d.token is not null)::integer, d.event_id) as number
               from postrider.delivery d
               left join postrider.ordered_key k on k.webhook_id = d.webhook_id and k.ordering_key = d.ordering_key
-             where d.webhook_id = any ($1) and d.redelivery >= 1
-               and d.redelivery + (d.token is not null)::integer >= $3
+             where d.webhook_id = any ($2) and d.redelivery >= 1
+               and d.redelivery + (d.token is not null)::integer >= $4
                and coalesce(k.due_at, d.due_at) <= now()
                and (d.place is null
                     or not exists (select from postrider.delivery f
                                     where f.webhook_id = d.webhook_id and f.ordering_key = d.ordering_key
                                       and f.place < d.place))
-             order by number limit $4
+             order by number limit $5
          ), keys_locked as materialized (
             -- Whoever has a key may wait for the lane, which is ours: left to it, not waited for.
             select k.webhook_id, k.ordering_key
@@ -204,28 +205,28 @@ pub(super) async fn suspects(connection: &mut PgConnection, lanes: &[i64], mark:
               join postrider.delivery d on d.webhook_id = c.webhook_id and d.event_id = c.event_id
               join postrider.webhook w on w.id = d.webhook_id and w.is_active and w.paused_at is null
               join postrider.lane l on l.webhook_id = d.webhook_id
-             where (c.number = 1 or c.redelivery = $3)
+             where (c.number = 1 or c.redelivery = $4)
                and (d.place is null or (d.webhook_id, d.ordering_key) in (select webhook_id, ordering_key from keys_locked))
                for update of d skip locked
          ), claimed as (
             update postrider.delivery d
                set token = (select token from claim), redelivery = p.redelivery,
                    due_at = case when p.place is null
-                                 then now() + (p.timeout_ms + $2) * interval '1 millisecond' else d.due_at end
+                                 then now() + (p.timeout_ms + $3) * interval '1 millisecond' else d.due_at end
               from picked p
              where d.webhook_id = p.webhook_id and d.event_id = p.event_id
          ), keys as (
             update postrider.ordered_key k
-               set due_at = now() + (p.timeout_ms + $2) * interval '1 millisecond'
+               set due_at = now() + (p.timeout_ms + $3) * interval '1 millisecond'
               from picked p
              where k.webhook_id = p.webhook_id and k.ordering_key = p.ordering_key
          )"
     ))
+    .bind(mark)
     .bind(lanes)
     .bind(RECORDING_MARGIN.as_millis() as i64)
     .bind(SUSPECT)
     .bind(SUSPECTS_AT_ONCE as i64)
-    .bind(mark)
     .fetch_all(connection)
     .await
 }
