@@ -11,31 +11,59 @@ mod process;
 mod receiver;
 mod stage;
 
-use std::env;
+use clap::Parser;
 
-const USAGE: &str = "usage: bench all | drain [EVENTS] | latency [SECONDS] | enqueue [SECONDS] | order";
+const EVENTS: u64 = 200_000;
+const LATENCY_SECONDS: u64 = 20;
+const ENQUEUE_SECONDS: u64 = 10;
+
+/// Measures the worker with real Postgres, real sockets and the real binary.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+enum Measure {
+    /// All that follows, with the default sizes
+    All,
+    /// How fast a backlog drains, what it costs in WAL, processor time and memory
+    Drain {
+        #[arg(default_value_t = EVENTS)]
+        events: u64,
+    },
+    /// From the answer to the commit until the request arrives, at 50 events a second
+    Latency {
+        #[arg(default_value_t = LATENCY_SECONDS)]
+        seconds: u64,
+    },
+    /// How fast events are written, against a plain insert of the same row
+    Enqueue {
+        #[arg(default_value_t = ENQUEUE_SECONDS)]
+        seconds: u64,
+    },
+    /// How fast deliveries go that must keep the order of their key
+    Order,
+    /// The receiver of the others, a process of its own
+    #[command(hide = true)]
+    Receiver,
+}
 
 fn main() {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let number = |default| arguments.get(1).map_or(default, |text| text.parse().expect(USAGE));
+    let measure = Measure::parse();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        match arguments.first().map(String::as_str) {
-            Some("receiver") => receiver::serve().await,
-            Some("drain") => drain::measure(number(200_000)).await,
-            Some("latency") => latency::measure(number(20)).await,
-            Some("enqueue") => enqueue::measure(number(10)).await,
-            Some("order") => order::measure().await,
-            Some("all") => {
-                drain::measure(200_000).await;
-                latency::measure(20).await;
-                enqueue::measure(10).await;
+        match measure {
+            Measure::All => {
+                drain::measure(EVENTS).await;
+                latency::measure(LATENCY_SECONDS).await;
+                enqueue::measure(ENQUEUE_SECONDS).await;
                 order::measure().await;
             }
-            _ => eprintln!("{USAGE}"),
+            Measure::Drain { events } => drain::measure(events).await,
+            Measure::Latency { seconds } => latency::measure(seconds).await,
+            Measure::Enqueue { seconds } => enqueue::measure(seconds).await,
+            Measure::Order => order::measure().await,
+            Measure::Receiver => receiver::serve().await,
         }
     });
 }

@@ -29,20 +29,14 @@ mod worker;
 
 use std::process::ExitCode;
 
-use options::{Options, USAGE};
+use clap::Parser as _;
+use options::Options;
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(problem) => {
-            eprintln!("{problem}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(play::play(options))
+    runtime.block_on(play::play(Options::parse()))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 
 use crate::namespace;
-use crate::options::{Length, Options, USAGE};
+use crate::options::{Length, Options};
 use crate::outcome::Outcome;
 use crate::report;
 use crate::scenario::{self, SCENARIOS, Scenario};
@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(3 * 3600);
 
 /// Plays them and returns the exit code: failure when a check failed.
 pub(crate) async fn play(options: Options) -> ExitCode {
-    if options.scenarios.iter().any(|name| name == "list") {
+    if options.is_list() {
         for scenario in SCENARIOS {
             println!("{:<16} {}", scenario.name, scenario.about);
         }
@@ -27,11 +27,11 @@ pub(crate) async fn play(options: Options) -> ExitCode {
     let chosen = match choose(&options) {
         Ok(chosen) => chosen,
         Err(unknown) => {
-            eprintln!("there is no scenario {unknown}\n{USAGE}");
+            eprintln!("there is no scenario {unknown}; `list` names them");
             return ExitCode::from(2);
         }
     };
-    let jobs = options.jobs.unwrap_or(match options.length {
+    let jobs = options.jobs.unwrap_or(match options.length() {
         Length::Short => 3,
         Length::Long => 1,
     });
@@ -53,7 +53,7 @@ pub(crate) async fn play(options: Options) -> ExitCode {
     }
     let passed = report::print_table(&outcomes, options.seed, begun.elapsed());
     let measured = targets::measured(&outcomes);
-    if options.length == Length::Long {
+    if options.length() == Length::Long {
         targets::print(&measured);
     }
     if let Some(path) = &options.json {
@@ -63,12 +63,12 @@ pub(crate) async fn play(options: Options) -> ExitCode {
 }
 
 fn choose(options: &Options) -> Result<Vec<&'static Scenario>, String> {
-    if options.scenarios.is_empty() {
-        let is_wanted = |scenario: &&Scenario| options.length == Length::Long || scenario.in_short;
+    if options.scenarios().next().is_none() {
+        let is_wanted = |scenario: &&Scenario| options.length() == Length::Long || scenario.in_short;
         return Ok(SCENARIOS.iter().filter(is_wanted).collect());
     }
-    let find = |name: &String| scenario::find(name).ok_or_else(|| name.clone());
-    options.scenarios.iter().map(find).collect()
+    let find = |name: &str| scenario::find(name).ok_or_else(|| name.to_owned());
+    options.scenarios().map(find).collect()
 }
 
 async fn one(scenario: &'static Scenario, options: Arc<Options>) -> Outcome {

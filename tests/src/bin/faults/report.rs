@@ -80,7 +80,7 @@ pub(crate) fn print_table(outcomes: &[Outcome], seed: u64, elapsed: Duration) ->
 pub(crate) fn write_json(path: &Path, outcomes: &[Outcome], measured: &[Measured], options: &Options) {
     let report = serde_json::json!({
         "seed": options.seed,
-        "length": match options.length {
+        "length": match options.length() {
             Length::Short => "short",
             Length::Long => "long",
         },

@@ -71,7 +71,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
     outcome.figure("lane against fast path", lane / fast);
     outcome.figure("first after the return, s", (moments[0] - back_us) as f64 / 1e6);
     // In a short run the probes are a part of it that counts.
-    if options.length == Length::Long {
+    if options.length() == Length::Long {
         outcome.check(
             "the lane drains at 0.8 of the fast path's rate, or faster",
             lane >= LEAST * fast,

@@ -71,7 +71,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
     outcome.figure("last tenth, per second", last);
     outcome.figure("last tenth against the first", last / first);
     // A short run is over before anything could pile up.
-    if options.length == Length::Long {
+    if options.length() == Length::Long {
         outcome.check(
             "the last tenth goes at 0.9 of the rate of the first, or faster",
             last >= LEAST * first,

@@ -64,7 +64,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
         waiting_at_end as f64,
     );
     // A short run has too few events for the figure itself.
-    if options.length == Length::Long {
+    if options.length() == Length::Long {
         outcome.check(
             "healthy p99 within 250 ms",
             beside.p99 <= LIMIT_MS,

@@ -31,7 +31,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
     let mut outcome = Outcome::default();
     let wanted: Vec<Wanted> = (0..TENANTS).map(|tenant| Wanted::of(tenant, answer(tenant))).collect();
     let mut stage = Stage::set(options, "lost_worker", &wanted).await;
-    let (settings, lease_time, beyond): (&[_], _, _) = match options.length {
+    let (settings, lease_time, beyond): (&[_], _, _) = match options.length() {
         Length::Short => (&[], LEASE_TIME, ON_A_BUSY_MACHINE),
         Length::Long => (&PRODUCTION, DEFAULT_LEASE_TIME, PROMISED),
     };

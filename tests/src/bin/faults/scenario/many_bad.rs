@@ -36,7 +36,7 @@ const LONGEST: Duration = Duration::from_secs(3600);
 
 pub(super) async fn play(options: &Options) -> Outcome {
     let mut outcome = Outcome::default();
-    let bad = if options.length == Length::Short { 40 } else { 1000 };
+    let bad = if options.length() == Length::Short { 40 } else { 1000 };
     let refusing = ClosedPort::reserve();
     let wanted = (0..HEALTHY).map(|tenant| Wanted::of(tenant, Behaviour::Accept(Duration::ZERO)));
     let wanted = wanted.chain((0..bad).map(|number| bad_one(number, &format!("http://{}/", refusing.address))));
@@ -79,7 +79,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
         healthy.max.is_finite(),
         format!("{:.0} ms at most", healthy.max),
     );
-    if options.length == Length::Long {
+    if options.length() == Length::Long {
         outcome.check("its memory is flat", growth <= GROWTH, format!("{growth:.2}"));
         outcome.check(
             "healthy p99 within a second",

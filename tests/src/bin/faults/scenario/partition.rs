@@ -21,7 +21,7 @@ pub(super) async fn play(options: &Options) -> Outcome {
     };
     let workers = vec![worker::start_with(&stage, through).await, worker::start(&stage).await];
     let generator = stage.produce(&ordinary_load(options.events, 300));
-    let rounds = if options.length == Length::Short { 1 } else { 10 };
+    let rounds = if options.length() == Length::Short { 1 } else { 10 };
     for round in 0..rounds {
         sleep(stage.random.milliseconds(500, 1500)).await;
         proxy.forward(false);
