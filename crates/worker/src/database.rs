@@ -1,6 +1,6 @@
 //! The worker's connections: bounded waits, one message per outage, back-off with jitter.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
@@ -24,11 +24,24 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(crate) struct Database {
     pub(crate) pool: PgPool,
-    answering: AtomicBool,
-    /// Number of statements answered so far.
-    answers: AtomicU64,
+    contact: Mutex<Contact>,
+}
+
+#[derive(Debug, Default)]
+struct Contact {
+    is_answering: bool,
+    known: Known,
+}
+
+/// What is known of the database. The end of a statement that began when less was known tells nothing: one that
+/// waited in vain for a connection fails seconds after the database has returned, and an answer may be read after the
+/// outage behind it was noticed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
+    /// Number of answers so far.
+    answers: u64,
     /// Number of outages so far: what was opened before the last one is of no use.
-    outages: AtomicU64,
+    outages: u64,
 }
 
 impl Database {
@@ -40,9 +53,7 @@ impl Database {
             .connect_lazy_with(connect_options(settings));
         Self {
             pool,
-            answering: AtomicBool::new(false),
-            answers: AtomicU64::new(0),
-            outages: AtomicU64::new(0),
+            contact: Mutex::default(),
         }
     }
 
@@ -55,35 +66,44 @@ impl Database {
 
     /// Whether the last statement was answered.
     pub(crate) fn is_answering(&self) -> bool {
-        self.answering.load(Ordering::Relaxed)
+        self.contact().is_answering
     }
 
-    /// To be called before a statement that may end in [`failed`](Self::failed).
-    pub(crate) fn attempt(&self) -> Attempt {
-        Attempt {
-            answers: self.answers.load(Ordering::Relaxed),
-        }
+    /// To be noted before a statement that ends in [`answered`](Self::answered) or [`failed`](Self::failed).
+    pub(crate) fn known(&self) -> Known {
+        self.contact().known
     }
 
     /// Notes a statement that was answered.
-    pub(crate) fn answered(&self) {
-        self.answers.fetch_add(1, Ordering::Relaxed);
-        if !self.answering.load(Ordering::Relaxed) && !self.answering.swap(true, Ordering::Relaxed) {
+    pub(crate) fn answered(&self, known: Known) {
+        let mut contact = self.contact();
+        if known.outages != contact.known.outages {
+            return;
+        }
+        contact.known.answers += 1;
+        if !contact.is_answering {
+            contact.is_answering = true;
             tracing::info!("database answers");
         }
     }
 
     /// Notes a statement that failed. Says so once per outage.
-    pub(crate) fn failed(&self, attempt: Attempt, statement: &'static str, error: &sqlx::Error) {
+    pub(crate) fn failed(&self, known: Known, statement: &'static str, error: &sqlx::Error) {
         metrics::database_error(statement);
-        if self.answers.load(Ordering::Relaxed) != attempt.answers {
-            tracing::warn!(statement, %error, "statement failed, though others were answered since it began; trying again");
-        } else if self.answering.swap(false, Ordering::Relaxed) {
-            self.outages.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(statement, %error, "database does not answer, trying again until it does");
-        } else {
+        let mut contact = self.contact();
+        if !contact.is_answering {
             tracing::debug!(statement, %error, "database still does not answer");
+        } else if known.answers != contact.known.answers {
+            tracing::warn!(statement, %error, "statement failed, though others were answered since it began; trying again");
+        } else {
+            contact.is_answering = false;
+            contact.known.outages += 1;
+            tracing::error!(statement, %error, "database does not answer, trying again until it does");
         }
+    }
+
+    fn contact(&self) -> MutexGuard<'_, Contact> {
+        self.contact.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn backoff(&self) -> Backoff {
@@ -96,13 +116,6 @@ impl Database {
                 .build(),
         )
     }
-}
-
-/// The begin of a statement. One that waited in vain for a connection fails seconds later, when the database may long
-/// answer others again: that is no outage.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Attempt {
-    answers: u64,
 }
 
 fn connect_options(settings: &Settings) -> PgConnectOptions {
@@ -130,7 +143,7 @@ pub(crate) struct OwnConnection {
 
 impl OwnConnection {
     pub(crate) async fn get(&mut self, database: &Database) -> sqlx::Result<&mut Connection> {
-        let outages = database.outages.load(Ordering::Relaxed);
+        let outages = database.known().outages;
         if self.outages != outages || self.connection.as_ref().is_none_or(|connection| !connection.clean) {
             self.connection = None;
             self.connection = Some(database.connection().await?);
@@ -196,30 +209,48 @@ mod tests {
     use super::*;
 
     fn database() -> Database {
+        let contact = Contact {
+            is_answering: true,
+            known: Known::default(),
+        };
         Database {
             pool: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass()),
-            answering: AtomicBool::new(true),
-            answers: AtomicU64::new(0),
-            outages: AtomicU64::new(0),
+            contact: Mutex::new(contact),
         }
     }
 
+    fn fail(database: &Database, known: Known) {
+        database.failed(known, "claim", &sqlx::Error::PoolTimedOut);
+    }
+
     #[tokio::test]
-    async fn a_failure_with_nothing_answered_since_it_began_is_an_outage() {
+    async fn a_failure_with_nothing_answered_since_it_began_is_an_outage_until_the_next_answer() {
         let database = database();
-        database.failed(database.attempt(), "claim", &sqlx::Error::PoolTimedOut);
+        fail(&database, database.known());
+        fail(&database, database.known());
         assert!(!database.is_answering());
-        assert_eq!(database.outages.load(Ordering::Relaxed), 1);
+        assert_eq!(database.known().outages, 1);
+        database.answered(database.known());
+        assert!(database.is_answering());
     }
 
     #[tokio::test]
     async fn a_failure_of_a_statement_begun_before_the_last_answer_is_none() {
         let database = database();
-        let waiting = database.attempt();
-        database.failed(database.attempt(), "claim", &sqlx::Error::PoolTimedOut);
-        database.answered();
-        database.failed(waiting, "maintenance", &sqlx::Error::PoolTimedOut);
+        let waiting = database.known();
+        fail(&database, waiting);
+        database.answered(database.known());
+        fail(&database, waiting);
         assert!(database.is_answering());
-        assert_eq!(database.outages.load(Ordering::Relaxed), 1);
+        assert_eq!(database.known().outages, 1);
+    }
+
+    #[tokio::test]
+    async fn an_answer_to_a_statement_begun_before_an_outage_does_not_end_it() {
+        let database = database();
+        let early = database.known();
+        fail(&database, database.known());
+        database.answered(early);
+        assert!(!database.is_answering());
     }
 }

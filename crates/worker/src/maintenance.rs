@@ -34,15 +34,15 @@ pub(crate) async fn maintain(context: Arc<Context>) {
     let mut chores = Chores::default();
     let mut backoff = context.database.backoff();
     loop {
-        let attempt = context.database.attempt();
+        let known = context.database.known();
         match chores.tick(&context).await {
             Ok(()) => {
-                context.database.answered();
+                context.database.answered(known);
                 backoff = context.database.backoff();
                 tokio::time::sleep(TICK).await;
             }
             Err(error) => {
-                context.database.failed(attempt, "maintenance", &error);
+                context.database.failed(known, "maintenance", &error);
                 backoff.wait().await;
             }
         }

@@ -102,18 +102,19 @@ async fn register(context: &Context) {
     let mut backoff = context.database.backoff();
     let mut said = false;
     loop {
-        let attempt = context.database.attempt();
-        let Err(error) = context.identity.register(&context.database).await else {
-            break;
-        };
-        context.database.failed(attempt, "register", &error);
-        if !said {
-            tracing::error!(%error, "cannot register with the database, trying again until it answers");
-            said = true;
+        let known = context.database.known();
+        match context.identity.register(&context.database).await {
+            Ok(()) => return context.database.answered(known),
+            Err(error) => {
+                context.database.failed(known, "register", &error);
+                if !said {
+                    tracing::error!(%error, "cannot register with the database, trying again until it answers");
+                    said = true;
+                }
+            }
         }
         backoff.wait().await;
     }
-    context.database.answered();
 }
 
 /// Removes the worker's row; its absence is only a courtesy, so a failure is not an error.

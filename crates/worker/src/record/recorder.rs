@@ -129,15 +129,15 @@ async fn send_until_recorded(context: &Context, connection: &mut OwnConnection, 
     let mut backoff = context.database.backoff();
     loop {
         let begun = Instant::now();
-        let attempt = context.database.attempt();
+        let known = context.database.known();
         match send(context, connection, flush).await {
             Ok(true) => {
-                context.database.answered();
+                context.database.answered(known);
                 metrics::flushed(entries, begun.elapsed());
                 return;
             }
             Ok(false) => {}
-            Err(error) => context.database.failed(attempt, "record", &error),
+            Err(error) => context.database.failed(known, "record", &error),
         }
         backoff.wait().await;
     }
