@@ -113,6 +113,8 @@ async fn a_worker_stopped_for_longer_than_its_lease_goes_on_under_a_new_id() {
     receiver
         .wait_until(SOON * 2, |_| times_sent(&receiver).len() == EVENTS)
         .await;
+    // Should it have held nothing any more, it is declared dead all the same, only nobody had to wait for that.
+    product.wait_for(1, "select count(*) from postrider.worker").await;
     frozen.signal(Signal::SIGCONT);
     frozen
         .wait_for_stderr(SOON, |log| log.contains("going on under a new id"))
