@@ -12,7 +12,7 @@ use crate::flood::Floods;
 use crate::identity::mark;
 
 /// Number of buckets: `hash(tenant) % 256`.
-const BUCKETS: usize = 256;
+pub(crate) const BUCKETS: usize = 256;
 
 /// Late commits carry ids below the low-water mark; a look from zero this often finds them.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);

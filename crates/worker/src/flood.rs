@@ -23,8 +23,11 @@ const PARKING_INTERVAL: Duration = Duration::from_millis(25);
 /// How soon a receiver may have room again.
 const ROOM_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Outbox rows of a bucket looked through at a time for events of other tenants.
-const LOOKED_THROUGH: i64 = 2000;
+/// Outbox rows looked through at a time for events of other tenants: of a bucket ...
+const LOOKED_THROUGH: usize = 2000;
+
+/// ... and of all together: the statement stays short when every bucket is flooded.
+const LOOKED_THROUGH_OF_ALL: usize = 40_000;
 
 /// Ids are made before their commits, so what was looked through may get more rows. The ids of so much time are looked
 /// through all the time ...
@@ -138,6 +141,7 @@ impl Floods {
                 looks.push((*bucket, flood.again.after, passed, false, &mut flood.again));
             }
         }
+        let most = rows_each(looks.len());
         let rows: Vec<(i64, i64, i64, Vec<i64>)> = sqlx::query_as(
             "-- look_behind: a flood
              select b.place, count(*), max(q.event_id),
@@ -157,7 +161,7 @@ impl Floods {
         .bind(looks.iter().map(|look| look.1).collect::<Vec<i64>>())
         .bind(looks.iter().map(|look| look.2).collect::<Vec<i64>>())
         .bind(tenants)
-        .bind(LOOKED_THROUGH)
+        .bind(most)
         .bind(looks.iter().map(|look| look.3).collect::<Vec<bool>>())
         .bind(RECENT.as_millis() as i64)
         .fetch_all(connection)
@@ -169,7 +173,7 @@ impl Floods {
         for (place, count, last, events) in rows {
             let (bucket, .., look) = &mut looks[place as usize - 1];
             look.after = last;
-            look.goes_on = count == LOOKED_THROUGH;
+            look.goes_on = count == most;
             found.extend(events.into_iter().map(|event| (event, *bucket)));
         }
         // Two looks may find the same event: it is to be taken once.
@@ -180,6 +184,11 @@ impl Floods {
             .map(|(event, bucket)| Range::only(bucket, EventId(event)));
         Ok(ranges.collect())
     }
+}
+
+/// How many rows each of so many looks may look through.
+fn rows_each(looks: usize) -> i64 {
+    (LOOKED_THROUGH_OF_ALL / looks).min(LOOKED_THROUGH) as i64
 }
 
 impl Look {
@@ -237,5 +246,25 @@ impl<'a> Tenant<'a> {
         if !self.webhooks.iter().any(|known| known.id == webhook.id) {
             self.webhooks.push(webhook);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::BUCKETS;
+
+    #[test]
+    fn one_statement_looks_through_a_bounded_number_of_rows_however_many_buckets_are_flooded() {
+        for buckets in 1..=BUCKETS {
+            let looks = 3 * buckets;
+            let rows = rows_each(looks);
+            assert!(
+                rows >= 50,
+                "{rows} rows in each of {looks} looks: they would hardly get on"
+            );
+            assert!(rows * looks as i64 <= 40_000, "{rows} rows in each of {looks} looks");
+        }
+        assert_eq!(rows_each(1), 2000);
     }
 }
