@@ -41,14 +41,9 @@ pub(crate) async fn claim_until_drained(context: Arc<Context>) {
     let mut feeder = Feeder::new(context.clone());
     let mut backoff = context.database.backoff();
     while !context.stop.drain.is_cancelled() {
-        let known = context.database.known();
-        match feeder.round().await {
-            Ok(()) => {
-                context.database.answered(known);
-                backoff = context.database.backoff();
-            }
-            Err(error) => {
-                context.database.failed(known, "claim", &error);
+        match context.database.watch("claim", feeder.round()).await {
+            Ok(()) => backoff = context.database.backoff(),
+            Err(_) => {
                 feeder.recover();
                 tokio::select! {
                     () = backoff.wait() => {}

@@ -37,7 +37,7 @@ struct Contact {
 /// waited in vain for a connection fails seconds after the database has returned, and an answer may be read after the
 /// outage behind it was noticed.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Known {
+struct Known {
     /// Number of answers so far.
     answers: u64,
     /// Number of outages so far: what was opened before the last one is of no use.
@@ -69,13 +69,26 @@ impl Database {
         self.contact().is_answering
     }
 
-    /// To be noted before a statement that ends in [`answered`](Self::answered) or [`failed`](Self::failed).
-    pub(crate) fn known(&self) -> Known {
+    /// Runs it, and notes whether it was answered.
+    pub(crate) async fn watch<T>(
+        &self,
+        statement: &'static str,
+        running: impl Future<Output = sqlx::Result<T>>,
+    ) -> sqlx::Result<T> {
+        let known = self.known();
+        let answer = running.await;
+        match &answer {
+            Ok(_) => self.answered(known),
+            Err(error) => self.failed(known, statement, error),
+        }
+        answer
+    }
+
+    fn known(&self) -> Known {
         self.contact().known
     }
 
-    /// Notes a statement that was answered.
-    pub(crate) fn answered(&self, known: Known) {
+    fn answered(&self, known: Known) {
         let mut contact = self.contact();
         if known.outages != contact.known.outages {
             return;
@@ -87,8 +100,8 @@ impl Database {
         }
     }
 
-    /// Notes a statement that failed. Says so once per outage.
-    pub(crate) fn failed(&self, known: Known, statement: &'static str, error: &sqlx::Error) {
+    /// Says so once per outage.
+    fn failed(&self, known: Known, statement: &'static str, error: &sqlx::Error) {
         metrics::database_error(statement);
         let mut contact = self.contact();
         if !contact.is_answering {

@@ -34,17 +34,12 @@ pub(crate) async fn maintain(context: Arc<Context>) {
     let mut chores = Chores::default();
     let mut backoff = context.database.backoff();
     loop {
-        let known = context.database.known();
-        match chores.tick(&context).await {
+        match context.database.watch("maintenance", chores.tick(&context)).await {
             Ok(()) => {
-                context.database.answered(known);
                 backoff = context.database.backoff();
                 tokio::time::sleep(TICK).await;
             }
-            Err(error) => {
-                context.database.failed(known, "maintenance", &error);
-                backoff.wait().await;
-            }
+            Err(_) => backoff.wait().await,
         }
     }
 }

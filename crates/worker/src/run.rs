@@ -101,17 +101,11 @@ pub async fn run(settings: Settings, monitoring: Option<TcpListener>, stop: Stop
 async fn register(context: &Context) {
     let mut backoff = context.database.backoff();
     let mut said = false;
-    loop {
-        let known = context.database.known();
-        match context.identity.register(&context.database).await {
-            Ok(()) => return context.database.answered(known),
-            Err(error) => {
-                context.database.failed(known, "register", &error);
-                if !said {
-                    tracing::error!(%error, "cannot register with the database, trying again until it answers");
-                    said = true;
-                }
-            }
+    let database = &context.database;
+    while let Err(error) = database.watch("register", context.identity.register(database)).await {
+        if !said {
+            tracing::error!(%error, "cannot register with the database, trying again until it answers");
+            said = true;
         }
         backoff.wait().await;
     }

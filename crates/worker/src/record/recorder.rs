@@ -129,15 +129,10 @@ async fn send_until_recorded(context: &Context, connection: &mut OwnConnection, 
     let mut backoff = context.database.backoff();
     loop {
         let begun = Instant::now();
-        let known = context.database.known();
-        match send(context, connection, flush).await {
-            Ok(true) => {
-                context.database.answered(known);
-                metrics::flushed(entries, begun.elapsed());
-                return;
-            }
-            Ok(false) => {}
-            Err(error) => context.database.failed(known, "record", &error),
+        let sent = context.database.watch("record", send(context, connection, flush)).await;
+        if matches!(sent, Ok(true)) {
+            metrics::flushed(entries, begun.elapsed());
+            return;
         }
         backoff.wait().await;
     }
